@@ -1,0 +1,183 @@
+/** The configuration file on disk. */
+
+import { constants } from "node:fs";
+import { lstat, mkdir, open, readlink, realpath, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { GatewayError } from "../core/error.ts";
+import { escapeText } from "../core/quote.ts";
+import type { SettingsFile, SettingsText } from "../ports/settings_file.ts";
+
+/** Largest file that is read, in bytes; the settings' own bound is the same, so more is never settings. */
+export const MAX_SETTINGS_FILE_BYTES = 1_048_576;
+
+/** Most links between the configured path and the file; Linux itself follows 40. */
+const MAX_LINKS = 8;
+
+/** Only the owner reads and writes it: it holds secrets. */
+const FILE_MODE = 0o600;
+
+/** Only the owner enters it. */
+const FOLDER_MODE = 0o700;
+
+/**
+ * The settings file at `path`. A link is followed and its target is what gets replaced, so that a file
+ * kept elsewhere (say, under version control) stays linked; a link that leads to nothing, to something
+ * other than a regular file, or to a file of another user is refused. Writing makes a new file beside
+ * the target, flushes it, and renames it over the target: mode 0600 whatever the umask, missing folders
+ * made with mode 0700. Failures are `UNAVAILABLE` and name the path.
+ */
+export function diskSettingsFile(path: string): SettingsFile {
+  const shown = resolve(path);
+  return {
+    read: () => readSettings(shown),
+    write: (raw) => writeSettings(shown, raw),
+  };
+}
+
+/** Which settings file a state folder has, and which others beside it are passed over. */
+export interface FoundSettingsFile {
+  readonly path: string;
+  readonly passedOver: readonly string[];
+}
+
+/** The first of `names` that exists in `folder`; where none does, the first is the one to create. */
+export async function findSettingsFile(
+  folder: string,
+  names: readonly [string, ...string[]],
+): Promise<FoundSettingsFile> {
+  const there: string[] = [];
+  for (const name of names) {
+    const path = join(folder, name);
+    if (await entryAt(path) !== undefined) there.push(path);
+  }
+  const [path = join(folder, names[0]), ...passedOver] = there;
+  return { path, passedOver };
+}
+
+async function readSettings(path: string): Promise<SettingsText> {
+  const target = await targetOf(path);
+  if (target === undefined) return { path, raw: undefined };
+  try {
+    // Refuses a link put there since it was resolved; does not wait for the writer of a pipe.
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const file = await open(target, flags);
+    try {
+      const { size } = await file.stat();
+      if (size > MAX_SETTINGS_FILE_BYTES) throw tooLarge(path);
+      // One byte more than allowed tells a file that grew meanwhile.
+      const bytes = new Uint8Array(MAX_SETTINGS_FILE_BYTES + 1);
+      let filled = 0;
+      for (;;) {
+        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, null);
+        filled += bytesRead;
+        if (bytesRead === 0 || filled === bytes.length) break;
+      }
+      if (filled > MAX_SETTINGS_FILE_BYTES) throw tooLarge(path);
+      return { path, raw: decode(bytes.subarray(0, filled), path) };
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return { path, raw: undefined };
+    throw failure("read", path, cause);
+  }
+}
+
+async function writeSettings(path: string, raw: string): Promise<void> {
+  const target = await targetOf(path) ?? path;
+  const folder = dirname(target);
+  const temporary = join(folder, `.${basename(target)}.${crypto.randomUUID()}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    try {
+      const file = await open(temporary, "wx", FILE_MODE);
+      try {
+        await file.chmod(FILE_MODE);
+        await file.writeFile(raw, "utf8");
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, target);
+    } catch (cause) {
+      await rm(temporary, { force: true });
+      throw cause;
+    }
+    await syncFolder(folder);
+  } catch (cause) {
+    throw failure("write", path, cause);
+  }
+}
+
+/** The regular file that a path leads to through links; undefined where nothing is at the path. */
+async function targetOf(path: string): Promise<string | undefined> {
+  let at = path;
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const entry = await entryAt(at);
+    if (entry === undefined) {
+      if (links === 0) return undefined;
+      throw refusal(path, `is a link to ${escapeText(at)}, which does not exist`);
+    }
+    if (entry.isSymbolicLink()) {
+      at = resolve(await realpath(dirname(at)), await readlink(at));
+      continue;
+    }
+    if (!entry.isFile()) throw refusal(path, "is not a regular file");
+    const user = Deno.uid();
+    if (links > 0 && user !== null && entry.uid !== user) {
+      throw refusal(path, `is a link to ${escapeText(at)}, which belongs to another user`);
+    }
+    return at;
+  }
+  throw refusal(path, `leads through more than ${MAX_LINKS} links`);
+}
+
+async function entryAt(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
+  try {
+    return await lstat(path);
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined;
+    throw failure("find", path, cause);
+  }
+}
+
+/** Makes the rename itself durable, where the system can flush a folder. */
+async function syncFolder(folder: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    // The byte order mark stays, so that the text's hash is the file's.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw refusal(path, "is not UTF-8 text");
+  }
+}
+
+function tooLarge(path: string): GatewayError {
+  return refusal(path, `is larger than ${MAX_SETTINGS_FILE_BYTES} bytes`);
+}
+
+function refusal(path: string, why: string): GatewayError {
+  return new GatewayError("UNAVAILABLE", `the settings file ${escapeText(path)} ${why}`);
+}
+
+function failure(action: string, path: string, cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause;
+  const message = `cannot ${action} the settings file ${escapeText(path)}: ${codeOf(cause)}`;
+  return new GatewayError("UNAVAILABLE", message);
+}
+
+function codeOf(cause: unknown): string {
+  if (cause instanceof Error && "code" in cause && typeof cause.code === "string") {
+    return cause.code;
+  }
+  return cause instanceof Error ? cause.name : "unknown error";
+}

@@ -1,0 +1,325 @@
+/** The store on one SQLite file. */
+
+import { dirname, resolve as resolvePath } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { clearImmediate, setImmediate } from "node:timers";
+import { quote } from "../core/quote.ts";
+import {
+  type CommitResult,
+  type RecordKey,
+  type RecordQuery,
+  type Store,
+  StoreConflict,
+  type StoredRecord,
+  StoreMisuse,
+  StoreUnavailable,
+  type StoreWrite,
+  type StreamEntry,
+  type StreamKey,
+  type StreamRange,
+} from "../ports/store.ts";
+import { toStoreUnavailable } from "./sqlite_failure.ts";
+import { migrate } from "./sqlite_migrations.ts";
+import { countQuery, listQuery, readQuery } from "./sqlite_queries.ts";
+import {
+  createStatements,
+  json,
+  number,
+  type Row,
+  type Statements,
+  text,
+} from "./sqlite_statements.ts";
+import { applyWrite, findHead } from "./sqlite_writes.ts";
+import {
+  checkKey,
+  checkQuery,
+  checkRange,
+  type PreparedWrite,
+  prepareWrites,
+} from "./store_arguments.ts";
+
+/** How to open the store. */
+export interface SqliteStoreOptions {
+  /** The database file. It and its folder are made where they are missing. */
+  readonly path: string;
+  /**
+   * What a resolved commit survives. `process` (the default): the death of the process, `kill -9`
+   * included; a power cut or a crash of the operating system can take the commits of the last moments
+   * back, each whole, and leaves the file sound. `power`: that too, as far as the disk keeps what it
+   * says it has written; each group of commits then waits for the disk, which is many times slower.
+   */
+  readonly durability?: "process" | "power";
+  /** How long a call waits for another process's write, in milliseconds; default {@linkcode BUSY_TIMEOUT_MS}. */
+  readonly busyTimeoutMs?: number;
+}
+
+/**
+ * How long a call waits for another process (the command line, a second gateway) to finish writing, in
+ * milliseconds. The wait blocks the event loop, so it is shorter than any client's patience; other
+ * writers hold the lock for milliseconds. After it: {@linkcode StoreUnavailable}.
+ */
+export const BUSY_TIMEOUT_MS = 2_000;
+
+/**
+ * Most commits in one transaction. Commits of one turn of the event loop share a transaction, because
+ * its end is the costly part; the one that fills a group makes it commit at once.
+ */
+export const MAX_GROUP_COMMITS = 256;
+
+/** The size to which the write-ahead log is cut back after it grew, in bytes. */
+const WAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
+
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+/** The permissions of everyone but the owner. */
+const OTHERS = 0o077;
+
+/**
+ * Opens the store and brings an older database to the newest layout; its size does not matter. The file
+ * and its companions (`-wal`, `-shm`) are readable by their owner alone, as is a folder made for them.
+ * Several processes may have the same file open. Throws {@linkcode StoreUnavailable}.
+ */
+export function openSqliteStore(options: SqliteStoreOptions): Store {
+  const path = resolvePath(options.path);
+  let database: DatabaseSync | undefined;
+  try {
+    makePrivate(path);
+    database = new DatabaseSync(path);
+    configure(database, { ...options, path });
+    return new SqliteStore(database, path);
+  } catch (error) {
+    if (database?.isOpen) database.close();
+    throw toStoreUnavailable(error, { path, action: "open" });
+  }
+}
+
+/**
+ * Makes the folder and an empty file where they are missing. SQLite gives its companion files the mode
+ * of the database, so that one mode decides. An existing database is not opened here: closing it again
+ * would drop the locks that this process holds on it.
+ */
+function makePrivate(path: string): void {
+  const folder = dirname(path);
+  if (look(folder) === undefined) {
+    Deno.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    Deno.chmodSync(folder, FOLDER_MODE);
+  }
+  if (look(path) === undefined) {
+    try {
+      Deno.openSync(path, { createNew: true, write: true, mode: FILE_MODE }).close();
+      Deno.chmodSync(path, FILE_MODE);
+    } catch (error) {
+      // Another process made it in between.
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    const found = look(file);
+    if (found?.isFile && ((found.mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(file, FILE_MODE);
+  }
+}
+
+function look(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function configure(database: DatabaseSync, options: SqliteStoreOptions): void {
+  const pragma = (text: string) => database.prepare(`PRAGMA ${text}`).get();
+  const waitMs = Math.trunc(options.busyTimeoutMs ?? BUSY_TIMEOUT_MS);
+  pragma(`busy_timeout = ${waitMs}`);
+  // First of all: nothing is changed in a file that is not ours or newer than we are.
+  migrate(database, { path: options.path });
+  const mode = pragma("journal_mode = WAL")?.journal_mode;
+  if (mode !== "wal") {
+    throw new StoreUnavailable(
+      `the database ${quote(options.path)} cannot keep a write-ahead log; ` +
+        "put the state folder on a local disk",
+    );
+  }
+  pragma(`synchronous = ${options.durability === "power" ? "FULL" : "NORMAL"}`);
+  // Apple's fsync does not reach the medium without it; elsewhere it does nothing.
+  pragma(`fullfsync = ${options.durability === "power" ? "ON" : "OFF"}`);
+  pragma(`journal_size_limit = ${WAL_SIZE_LIMIT_BYTES}`);
+}
+
+/** A commit that waits for its group's transaction. */
+interface WaitingCommit {
+  readonly writes: readonly PreparedWrite[];
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #statements: Statements;
+  /** At most {@linkcode MAX_GROUP_COMMITS}. */
+  #waiting: WaitingCommit[] = [];
+  #turn: ReturnType<typeof setImmediate> | undefined;
+
+  constructor(database: DatabaseSync, path: string) {
+    this.#database = database;
+    this.#path = path;
+    this.#statements = createStatements(database);
+  }
+
+  get(key: RecordKey): Promise<StoredRecord | undefined> {
+    return this.#answer(() => {
+      checkKey(key);
+      const row = this.#statements.first(GET, key.tenant, key.kind, key.id);
+      return row === undefined ? undefined : toRecord(row);
+    });
+  }
+
+  list(query: RecordQuery): Promise<readonly StoredRecord[]> {
+    return this.#answer(() => {
+      checkQuery(query);
+      return this.#statements.all(listQuery(query)).map(toRecord);
+    });
+  }
+
+  count(
+    query: Pick<RecordQuery, "tenant" | "kind" | "tag" | "idPrefix" | "minOrder">,
+  ): Promise<number> {
+    return this.#answer(() => {
+      checkQuery(query);
+      const { sql, args } = countQuery(query);
+      return number(this.#statements.first(sql, ...args), "total");
+    });
+  }
+
+  read(stream: StreamKey, range: StreamRange): Promise<readonly StreamEntry[]> {
+    return this.#answer(() => {
+      checkKey(stream);
+      checkRange(range);
+      const entries = this.#statements.all(readQuery(stream, range)).map(toEntry);
+      return range.keep === "newest" ? entries.reverse() : entries;
+    });
+  }
+
+  length(stream: StreamKey): Promise<number> {
+    return this.#answer(() => {
+      checkKey(stream);
+      return findHead(this.#statements, stream)?.length ?? 0;
+    });
+  }
+
+  commit(writes: readonly StoreWrite[]): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      this.#refuseWhenClosed();
+      this.#waiting.push({ writes: prepareWrites(writes), resolve, reject });
+      if (this.#waiting.length >= MAX_GROUP_COMMITS) this.#flush();
+      else this.#turn ??= setImmediate(() => this.#flush());
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#database.isOpen) {
+        this.#flush();
+        try {
+          this.#database.close();
+        } catch (error) {
+          throw toStoreUnavailable(error, { path: this.#path, action: "close" });
+        }
+      }
+      resolve();
+    });
+  }
+
+  /** Commits the group that waits, then answers each of its commits. */
+  #flush(): void {
+    clearImmediate(this.#turn);
+    this.#turn = undefined;
+    const group = this.#waiting;
+    this.#waiting = [];
+    if (group.length === 0) return;
+    let answers: (() => void)[];
+    try {
+      this.#rollBack();
+      this.#statements.run(BEGIN);
+      answers = group.map((commit) => this.#applyCommit(commit));
+      this.#statements.run("COMMIT");
+    } catch (error) {
+      this.#rollBack();
+      const failure = toStoreUnavailable(error, { path: this.#path, action: "write to" });
+      for (const { reject } of group) reject(failure);
+      return;
+    }
+    for (const answer of answers) answer();
+  }
+
+  /** Some errors (a full disk) have SQLite roll back by itself. */
+  #rollBack(): void {
+    if (!this.#database.isTransaction) return;
+    try {
+      this.#statements.run("ROLLBACK");
+    } catch {
+      // The error that led here is the one to tell; the next group tries this again.
+    }
+  }
+
+  /** Applies one commit of the group; returns what answers it once the transaction is through. */
+  #applyCommit({ writes, resolve, reject }: WaitingCommit): () => void {
+    // Only a failed `expect` undoes one commit of a group, and a single write undoes itself.
+    const guarded = writes.length > 1 &&
+      writes.some((write) => "expect" in write && write.expect !== undefined);
+    if (guarded) this.#statements.run("SAVEPOINT one_commit");
+    try {
+      const result = writes.map((write) => applyWrite(this.#statements, write));
+      if (guarded) this.#statements.run("RELEASE one_commit");
+      return () => resolve(result);
+    } catch (error) {
+      if (!(error instanceof StoreConflict)) throw error;
+      if (guarded) {
+        this.#statements.run("ROLLBACK TO one_commit");
+        this.#statements.run("RELEASE one_commit");
+      }
+      return () => reject(error);
+    }
+  }
+
+  /** Runs `work` at once; what it throws becomes a rejection that the port knows. */
+  #answer<T>(work: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      this.#refuseWhenClosed();
+      try {
+        resolve(work());
+      } catch (error) {
+        if (error instanceof StoreMisuse) throw error;
+        throw toStoreUnavailable(error, { path: this.#path, action: "read" });
+      }
+    });
+  }
+
+  #refuseWhenClosed(): void {
+    if (!this.#database.isOpen) {
+      throw new StoreUnavailable("the store is closed; start the gateway again");
+    }
+  }
+}
+
+const GET = `SELECT id, revision, sort_order, tag, value FROM records
+  WHERE tenant = ? AND kind = ? AND id = ?`;
+
+/** Immediate: a lock that comes at the first write could fail after others were applied. */
+const BEGIN = "BEGIN IMMEDIATE";
+
+function toRecord(row: Row): StoredRecord {
+  const record = {
+    id: text(row, "id"),
+    revision: number(row, "revision"),
+    order: number(row, "sort_order"),
+    value: json(row, "value"),
+  };
+  return row.tag === null ? record : { ...record, tag: text(row, "tag") };
+}
+
+function toEntry(row: Row): StreamEntry {
+  return { sequence: number(row, "sequence"), value: json(row, "value") };
+}

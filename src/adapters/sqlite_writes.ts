@@ -1,0 +1,131 @@
+/** The writes of a commit, as SQL on an open transaction. */
+
+import { type RecordKey, StoreConflict, type StoreWrite, type StreamKey } from "../ports/store.ts";
+import { number, type Row, type Statements } from "./sqlite_statements.ts";
+import type { PreparedWrite } from "./store_arguments.ts";
+
+/**
+ * Applies one write and returns its part of the commit's result. Throws {@linkcode StoreConflict},
+ * with nothing of this write applied, and SQLite's own errors.
+ */
+export function applyWrite(statements: Statements, write: PreparedWrite): number {
+  switch (write.op) {
+    case "put":
+      return put(statements, write);
+    case "remove":
+      return remove(statements, write.key, write.expect);
+    case "append": {
+      const { tenant, kind, id } = write.stream;
+      const { stream, last } = toHead(statements.first(SQL.extend, tenant, kind, id, 1, 1));
+      statements.run(SQL.append, stream, last, write.text);
+      return last;
+    }
+    case "trim":
+      return trim(statements, findHead(statements, write.stream), write.through);
+    case "move":
+      return move(statements, write);
+  }
+}
+
+function put(
+  statements: Statements,
+  { key, expect, order, tag, text }: PreparedWrite & { readonly op: "put" },
+): number {
+  const place = [key.tenant, key.kind, key.id];
+  const content = [order, tag ?? null, text];
+  const row = expect === undefined
+    ? statements.first(SQL.put, ...place, ...content)
+    : expect === 0
+    ? statements.first(SQL.create, ...place, ...content)
+    : statements.first(SQL.replace, ...content, ...place, expect);
+  if (row === undefined) throw new StoreConflict(key);
+  return number(row, "revision");
+}
+
+function remove(statements: Statements, key: RecordKey, expect: number | undefined): number {
+  const place = [key.tenant, key.kind, key.id];
+  if (expect === undefined) return statements.run(SQL.remove, ...place);
+  const row = statements.first(SQL.revision, ...place);
+  const revision = row === undefined ? 0 : number(row, "revision");
+  if (revision !== expect) throw new StoreConflict(key);
+  return statements.run(SQL.remove, ...place);
+}
+
+function trim(
+  statements: Statements,
+  head: StreamHead | undefined,
+  through: number | undefined,
+): number {
+  if (head === undefined) return 0;
+  const removed = statements.run(SQL.trim, head.stream, Math.min(through ?? head.last, head.last));
+  if (removed > 0) statements.run(SQL.shorten, removed, head.stream);
+  return removed;
+}
+
+function move(
+  statements: Statements,
+  { stream, into, through }: StoreWrite & { readonly op: "move" },
+): number {
+  const source = findHead(statements, stream);
+  if (source === undefined) return 0;
+  // Within one stream the moved entries come after `last`, so the trim leaves them alone.
+  const last = Math.min(through ?? source.last, source.last);
+  const moved = number(statements.first(SQL.countThrough, source.stream, last), "total");
+  if (moved === 0) return 0;
+  const target = toHead(
+    statements.first(SQL.extend, into.tenant, into.kind, into.id, moved, moved),
+  );
+  statements.run(SQL.copy, target.stream, target.last - moved, source.stream, last);
+  return trim(statements, source, last);
+}
+
+/** The stream's head, if anything was ever appended. */
+export function findHead(
+  statements: Statements,
+  { tenant, kind, id }: StreamKey,
+): StreamHead | undefined {
+  const row = statements.first(SQL.head, tenant, kind, id);
+  return row === undefined ? undefined : toHead(row);
+}
+
+const WHERE_KEY = "WHERE tenant = ? AND kind = ? AND id = ?";
+const INSERT_RECORD = `INSERT INTO records (tenant, kind, id, revision, sort_order, tag, value)
+  VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT (tenant, kind, id)`;
+
+const SQL = {
+  revision: `SELECT revision FROM records ${WHERE_KEY}`,
+  put: `${INSERT_RECORD} DO UPDATE SET revision = revision + 1, sort_order = excluded.sort_order,
+    tag = excluded.tag, value = excluded.value RETURNING revision`,
+  create: `${INSERT_RECORD} DO NOTHING RETURNING revision`,
+  replace: `UPDATE records SET revision = revision + 1, sort_order = ?, tag = ?, value = ?
+    ${WHERE_KEY} AND revision = ? RETURNING revision`,
+  remove: `DELETE FROM records ${WHERE_KEY}`,
+  head: `SELECT stream, last_sequence, length FROM stream_heads ${WHERE_KEY}`,
+  extend: `INSERT INTO stream_heads (tenant, kind, id, last_sequence, length)
+    VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, id) DO UPDATE SET
+    last_sequence = last_sequence + excluded.last_sequence, length = length + excluded.length
+    RETURNING stream, last_sequence, length`,
+  shorten: "UPDATE stream_heads SET length = length - ? WHERE stream = ?",
+  append: "INSERT INTO stream_entries (stream, sequence, value) VALUES (?, ?, ?)",
+  trim: "DELETE FROM stream_entries WHERE stream = ? AND sequence <= ?",
+  countThrough: "SELECT count(*) AS total FROM stream_entries WHERE stream = ? AND sequence <= ?",
+  copy: `INSERT INTO stream_entries (stream, sequence, value)
+    SELECT ?, ? + row_number() OVER (ORDER BY sequence), value
+    FROM stream_entries WHERE stream = ? AND sequence <= ?`,
+} as const;
+
+/** Where a stream stands. */
+export interface StreamHead {
+  readonly stream: number;
+  /** The last sequence ever given out. */
+  readonly last: number;
+  readonly length: number;
+}
+
+function toHead(row: Row | undefined): StreamHead {
+  return {
+    stream: number(row, "stream"),
+    last: number(row, "last_sequence"),
+    length: number(row, "length"),
+  };
+}

@@ -1,0 +1,228 @@
+/** A listener over `node:http` and the `ws` package. */
+
+import { createServer, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener } from "@hono/node-server";
+// @ts-types="@types/ws"
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Link, LinkListener } from "../core/link.ts";
+import type { Arrival } from "../core/serve.ts";
+import { type Listen, type Listener, ListenError, type ListenOptions } from "../ports/listener.ts";
+
+/** Pings that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
+export const MAX_PINGS = 100;
+
+const PING_WINDOW_MS = 10_000;
+
+/** Time for a client to send its request head, in milliseconds. */
+const HEAD_TIMEOUT_MS = 10_000;
+
+/** Longest request head in bytes. */
+const MAX_HEAD_BYTES = 16 * 1024;
+
+/** Starts a listener for HTTP and WebSockets on one port. */
+export const listenWithWs: Listen = async (options) => {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: options.maxMessageBytes,
+    perMessageDeflate: false,
+    clientTracking: true,
+  });
+  const server = createServer(
+    { maxHeaderSize: MAX_HEAD_BYTES, headersTimeout: HEAD_TIMEOUT_MS },
+    getRequestListener((request, env) => {
+      const incoming = "incoming" in env ? env.incoming : undefined;
+      return options.serve(request, arrivalOf(incoming?.socket));
+    }, { overrideGlobalObjects: false }),
+  );
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    upgrade({ incoming, socket, head, sockets, options });
+  });
+  const port = await bind(server, options);
+  const listener: Listener = {
+    hostname: options.hostname,
+    port,
+    async stop(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const deadline = setTimeout(() => {
+        for (const socket of sockets.clients) socket.terminate();
+        server.closeAllConnections();
+      }, graceMs);
+      server.closeIdleConnections();
+      await closed;
+      clearTimeout(deadline);
+    },
+  };
+  return listener;
+};
+
+interface UpgradeRequest {
+  readonly incoming: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Uint8Array;
+  readonly sockets: WebSocketServer;
+  readonly options: ListenOptions;
+}
+
+/** Asks the routes; then finishes the handshake, or writes their answer on the raw socket. */
+async function upgrade(request: UpgradeRequest): Promise<void> {
+  const { incoming, socket, head, sockets, options } = request;
+  const drop = () => socket.destroy();
+  socket.on("error", drop);
+  let accept: ((link: Link) => void) | undefined;
+  const response = await options.serve(webRequest(incoming), {
+    ...arrivalOf(incoming.socket),
+    upgrade: (accepted) => {
+      accept = accepted;
+      return new Response(null);
+    },
+  });
+  const accepted = accept;
+  if (accepted === undefined) return refuse(socket, response);
+  socket.off("error", drop);
+  sockets.handleUpgrade(incoming, socket, Buffer.from(head), (webSocket) => {
+    incoming.socket.setNoDelay(true);
+    accepted(new WsLink(webSocket));
+  });
+}
+
+function arrivalOf(socket: Socket | undefined): Arrival {
+  return { remoteAddress: plainAddress(socket?.remoteAddress ?? ""), secure: false };
+}
+
+/** An IPv4 peer of a dual-stack socket in its usual form. */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
+}
+
+function webRequest(incoming: IncomingMessage): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headersDistinct)) {
+    for (const part of value ?? []) headers.append(name, part);
+  }
+  const path = incoming.url?.startsWith("/") ? incoming.url : "/";
+  return new Request(`http://gateway.invalid${path}`, { headers });
+}
+
+async function refuse(socket: Duplex, response: Response): Promise<void> {
+  const body = await response.text();
+  const lines = [
+    `HTTP/1.1 ${response.status} ${response.statusText || "Refused"}`,
+    ...[...response.headers].map(([name, value]) => `${name}: ${value}`),
+    `content-length: ${new TextEncoder().encode(body).length}`,
+    "connection: close",
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+}
+
+function bind(
+  server: ReturnType<typeof createServer>,
+  options: ListenOptions,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
+    server.listen(options.port, options.hostname, () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : options.port);
+    });
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, options: ListenOptions): ListenError {
+  const where = `${options.hostname}:${options.port}`;
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new ListenError(
+        "in-use",
+        `cannot listen on ${where}: another program has the port; choose one with --port, or stop it (clawgate doctor names it)`,
+      );
+    case "EADDRNOTAVAIL":
+      return new ListenError(
+        "not-available",
+        `cannot listen on ${where}: this machine has no such address; choose one with --bind`,
+      );
+    case "EACCES":
+      return new ListenError(
+        "not-permitted",
+        `cannot listen on ${where}: not permitted; choose a port of 1024 or more with --port`,
+      );
+    default:
+      return new ListenError("other", `cannot listen on ${where}: ${error.message}`);
+  }
+}
+
+/** A WebSocket of the `ws` package as a link. */
+class WsLink implements Link {
+  readonly #socket: WebSocket;
+  #listener: LinkListener | undefined;
+  #early: (string | Uint8Array)[] = [];
+  #pings = 0;
+  #pingsSince = 0;
+  #waiting = false;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
+    socket.on("ping", () => this.#countPing());
+    // The close event follows every error and says all that matters.
+    socket.on("error", () => {});
+    socket.on("close", (code, reason) => this.#listener?.closed(code, reason.toString()));
+  }
+
+  attach(listener: LinkListener): void {
+    this.#listener = listener;
+    const early = this.#early;
+    this.#early = [];
+    for (const data of early) listener.message(data);
+  }
+
+  send(data: string | Uint8Array): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.send(data, this.#flushed);
+    if (this.#socket.bufferedAmount > 0) this.#waiting = true;
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  readonly #flushed = (): void => {
+    if (!this.#waiting || this.#socket.bufferedAmount > 0) return;
+    this.#waiting = false;
+    this.#listener?.drained();
+  };
+
+  #receive(data: unknown, isBinary: boolean): void {
+    if (!(data instanceof Uint8Array)) return;
+    const message = isBinary ? data : data.toString();
+    if (this.#listener === undefined) this.#early.push(message);
+    else this.#listener.message(message);
+  }
+
+  #countPing(): void {
+    const now = performance.now();
+    if (now - this.#pingsSince > PING_WINDOW_MS) {
+      this.#pingsSince = now;
+      this.#pings = 0;
+    }
+    if (++this.#pings === MAX_PINGS) this.#socket.close(1008, "too many pings");
+    else if (this.#pings > MAX_PINGS) this.#socket.terminate();
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * The composition root: adapters and settings in, a gateway out. Every part of the domain is made and
+ * connected here and nowhere else; two gateways in one process share nothing.
+ */
+
+import { modelCatalog } from "./adapters/model_catalog.ts";
+import type { Config, ServeSettings } from "./config.ts";
+import { agentOptions, providerOptions } from "./config/service_options.ts";
+import { modelChoice } from "./config/setting_text.ts";
+import { DEFAULT_TENANT, type TenantId } from "./core/id.ts";
+import { Metrics } from "./core/metrics.ts";
+import type { Serve } from "./core/serve.ts";
+import { createRoutes } from "./http/routes.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { Log, LogReader } from "./ports/log.ts";
+import type { ModelPort } from "./ports/model.ts";
+import type { Random } from "./ports/random.ts";
+import type { SettingsFile } from "./ports/settings_file.ts";
+import type { Store } from "./ports/store.ts";
+import { createOpenClaw } from "./protocols/openclaw/mod.ts";
+import type { ServerIdentity } from "./protocols/openclaw/hello.ts";
+import { Agents } from "./services/agents.ts";
+import { Authenticator } from "./services/auth.ts";
+import { Devices } from "./services/devices.ts";
+import { HealthMonitor } from "./services/health.ts";
+import { Heartbeat } from "./services/heartbeat.ts";
+import { heartbeatTurns } from "./services/heartbeat_turn.ts";
+import { Hub } from "./services/hub.ts";
+import { modelName, Models } from "./services/models.ts";
+import { Presence } from "./services/presence.ts";
+import { Runs } from "./services/runs.ts";
+import { Sessions } from "./services/sessions.ts";
+import { Settings } from "./services/settings.ts";
+import type { SettingsCodec } from "./services/settings_codec.ts";
+import { VersionCounters } from "./services/state_versions.ts";
+import { Ticker } from "./services/ticker.ts";
+import statusPage from "./ui/status_page.html" with { type: "text" };
+
+/** The adapters and facts that a gateway is made of. */
+export interface GatewayParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly store: Store;
+  readonly log: Log;
+  readonly logs: LogReader;
+  readonly settingsFile: SettingsFile;
+  readonly settingsCodec: SettingsCodec<Config>;
+  /** The settings at the start. */
+  readonly config: Config;
+  /** Secrets that flags, environment or state folder set; they count before those of the settings file. */
+  readonly secret: () => Pick<ServeSettings, "mode"> & {
+    readonly token?: string;
+    readonly password?: string;
+  };
+  /** The secret that device tokens are derived from. */
+  readonly keyring: string;
+  readonly server: ServerIdentity & { readonly platform: string };
+  /** Host names of this machine; requests that name one are served. */
+  readonly hostNames: readonly string[];
+  readonly pid?: number;
+  /** In place of the models of the settings. */
+  readonly models?: ModelPort;
+  /** Resident memory in bytes, for the metrics. */
+  readonly memory?: () => number;
+}
+
+/** A gateway that serves requests. */
+export interface Gateway {
+  /** Answers HTTP and takes connections. */
+  readonly serve: Serve;
+  /** Loads what the services need; requests are answered meanwhile. */
+  start(): Promise<void>;
+  /** Takes in settings and secrets that were changed on disk. Settings that are not valid change nothing. */
+  reload(): Promise<void>;
+  /** Tells every client, ends what runs, and leaves the store ready to be closed. */
+  stop(reason: string): Promise<void>;
+}
+
+/** Tenants that this gateway serves. */
+const TENANTS: readonly TenantId[] = [DEFAULT_TENANT];
+
+/** Makes a gateway. Nothing runs and nothing is read until {@linkcode Gateway.start}. */
+export function createGateway(parts: GatewayParts): Gateway {
+  const { clock, random, store, log, logs, server } = parts;
+  const metrics = new Metrics();
+  const hub = new Hub();
+  const versions = new VersionCounters();
+  const settings = new Settings<Config>(parts.config, {
+    file: parts.settingsFile,
+    codec: parts.settingsCodec,
+    clock,
+    log: log.child("settings"),
+    version: server.version,
+    pid: parts.pid,
+  });
+  const config = (): Config => settings.current;
+  const secrets = () => {
+    const { mode, token, password } = config().gateway.auth;
+    const outside = parts.secret();
+    return {
+      mode: mode ?? outside.mode,
+      token: outside.token ?? token,
+      password: outside.password ?? password,
+    };
+  };
+
+  const agents = new Agents({ options: () => agentOptions(config()) });
+  const catalog = liveCatalog(settings, clock);
+  const models = new Models({
+    port: parts.models ?? catalog,
+    defaultModel: () => modelChoice(config().agents.defaults.model).primary,
+  });
+  const sessions: Sessions = new Sessions({
+    store,
+    clock,
+    random,
+    agents,
+    options: () => ({
+      mainKey: config().session.mainKey,
+      scope: config().session.scope,
+      defaults: (agent) => {
+        const model = models.resolveConfigured(agents.modelFor(agent));
+        const contextTokens = model.contextWindow ?? null;
+        return { modelProvider: model.provider, model: model.id, contextTokens };
+      },
+      resolveModel: (wanted) => {
+        const model = models.resolve(wanted);
+        return { modelProvider: model.provider, model: model.id };
+      },
+      abortRuns: async (tenant, key) => {
+        await runs.abort(tenant, { sessionKey: key });
+      },
+    }),
+  });
+  const runs = new Runs({
+    store,
+    sessions,
+    agents,
+    models,
+    hub,
+    clock,
+    log: log.child("runs"),
+    options: () => ({ maxConcurrent: config().agents.defaults.maxConcurrent }),
+    facts: async (tenant) => ({
+      version: server.version,
+      host: server.host,
+      sessions: String(await sessions.count(tenant)),
+      model: modelName(models.resolve(undefined)),
+      time: new Date(clock.now()).toISOString(),
+    }),
+  });
+  const heartbeat = new Heartbeat({
+    clock,
+    hub,
+    log: log.child("heartbeat"),
+    store,
+    agents,
+    options: () => ({ prompt: config().agents.defaults.heartbeat.prompt }),
+    runTurn: heartbeatTurns({ agents, models, runs, sessions, clock }),
+    tenants: () => TENANTS,
+  });
+  const presence = new Presence({ clock, hub, self: server, versions });
+  const health = new HealthMonitor({
+    clock,
+    hub,
+    log: log.child("health"),
+    sessions,
+    agents,
+    heartbeat,
+    versions,
+  });
+  const ticker = new Ticker({ clock, hub, health, tenants: () => TENANTS });
+  const auth = new Authenticator({
+    clock,
+    options: () => ({ ...config().gateway.auth, ...secrets() }),
+  });
+  const devices = new Devices({ store, clock, random, hub, keyring: { secret: parts.keyring } });
+  const checkSecret = secretWatch(secrets, () => {
+    for (const tenant of TENANTS) hub.publish(tenant, { type: "secret.changed" });
+  });
+  settings.onChange(checkSecret);
+  settings.onChange(() => heartbeat.reload());
+
+  const openClaw = createOpenClaw({
+    services: {
+      agents,
+      auth,
+      devices,
+      health,
+      heartbeat,
+      logs,
+      models,
+      presence,
+      runs,
+      sessions,
+      settings,
+      allowedOrigins: () => config().gateway.controlUi.allowedOrigins,
+      tenant: DEFAULT_TENANT,
+    },
+    hub,
+    clock,
+    random,
+    log: log.child("openclaw"),
+    metrics,
+    server,
+    sessionDefaults: () => ({
+      defaultAgentId: agents.defaultId,
+      mainKey: config().session.mainKey,
+      mainSessionKey: sessions.mainKey(),
+      scope: config().session.scope,
+    }),
+  });
+  gauges(metrics, { runs, hub, memory: parts.memory });
+
+  let ready = false;
+  return {
+    serve: createRoutes({
+      trustedProxies: () => config().gateway.trustedProxies,
+      allowedOrigins: () => config().gateway.controlUi.allowedOrigins,
+      allowedHosts: () => [...config().gateway.allowedHosts, ...parts.hostNames],
+      ready: () => ready,
+      authorize: async (header, peer) => (await auth.authorizeBearer(header, peer)).ok,
+      metrics: () => metrics.render(),
+      page: statusPage,
+      connect: (link, peer) => openClaw.accept(link, peer),
+    }),
+    async start() {
+      for (const tenant of TENANTS) await runs.recover(tenant);
+      await heartbeat.start();
+      health.start();
+      ticker.start();
+      ready = true;
+    },
+    async reload() {
+      checkSecret();
+      const { valid, issues } = await settings.reload();
+      const [first] = issues;
+      if (!valid) {
+        log.write("warn", "changed settings are not valid and not used", {
+          path: first?.path,
+          issue: first?.message,
+        });
+      }
+    },
+    async stop(reason) {
+      ready = false;
+      ticker.stop();
+      health.stop();
+      await heartbeat.stop();
+      for (const tenant of TENANTS) {
+        hub.publish(tenant, { type: "shutdown", reason, restartExpectedMs: null });
+      }
+      await runs.stop();
+    },
+  };
+}
+
+/** The models of the settings, made anew when the providers change. */
+function liveCatalog(settings: Settings<Config>, clock: Clock): ModelPort {
+  const make = (config: Config) => modelCatalog({ providers: providerOptions(config), clock });
+  let current = make(settings.current);
+  settings.onChange((_previous, next) => current = make(next));
+  return {
+    list: () => current.list(),
+    stream: (request, signal) => current.stream(request, signal),
+  };
+}
+
+/** Calls `changed` when the secret that counts is another one than before. */
+function secretWatch(
+  secrets: () => { mode: "token" | "password"; token?: string; password?: string },
+  changed: () => void,
+): () => void {
+  const counting = () => {
+    const { mode, ...values } = secrets();
+    return values[mode];
+  };
+  let known = counting();
+  return () => {
+    const now = counting();
+    if (now === known) return;
+    known = now;
+    changed();
+  };
+}
+
+function gauges(
+  metrics: Metrics,
+  parts: { runs: Runs; hub: Hub; memory: (() => number) | undefined },
+): void {
+  const { runs, hub, memory } = parts;
+  metrics.gauge("clawgate_runs_running", "Runs that run.", () => runs.counts.running);
+  metrics.gauge(
+    "clawgate_runs_waiting",
+    "Runs that wait for their turn.",
+    () => runs.counts.waiting,
+  );
+  metrics.gauge("clawgate_subscribers", "Connections that receive events.", () => hub.size);
+  if (memory !== undefined) {
+    metrics.gauge("clawgate_resident_memory_bytes", "Resident memory.", memory);
+  }
+}

@@ -1,0 +1,184 @@
+/** `doctor`: looks for what keeps the gateway from working, and says what to do. */
+
+import { secretProblem } from "../config.ts";
+import { MIN_SECRET_CHARS } from "../config/secret_text.ts";
+import { gatewayUrl, isLoopback } from "../client/gateway_url.ts";
+import { ConnectionFailed } from "../client/client_error.ts";
+import { printable } from "./foreign_text.ts";
+import { checkDatabase, checkFolder } from "./doctor_files.ts";
+import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
+import { checkProviders } from "./doctor_providers.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import { cell, jsonText } from "./foreign_text.ts";
+import { connectOwnOrThrow, type Invocation } from "./gateway_access.ts";
+import { type HostState, readHostState } from "./host_state.ts";
+import { type Finding, mark } from "./mark.ts";
+import { portHolder } from "./port_holder.ts";
+import { spin } from "./terminal.ts";
+
+/** The runtime that the program is tested with, and the oldest that has all it uses. */
+const TESTED_DENO = "2.9.6";
+const OLDEST_DENO = [2, 9] as const;
+
+/** No honest clock is before this program, or centuries after it: 2026 and 2100. */
+const EARLIEST_MS = Date.UTC(2026, 0, 1);
+const LATEST_MS = Date.UTC(2100, 0, 1);
+
+/** Runs every check, prints the findings, and fails when something is broken. */
+export async function doctorCommand(
+  invocation: Invocation,
+  options: { readonly probe: boolean },
+): Promise<ExitCode> {
+  const { terminal, flags } = invocation;
+  const done = spin(terminal, "examining");
+  let findings: readonly Diagnosis[];
+  try {
+    findings = await examine(invocation, options);
+  } finally {
+    done();
+  }
+  const count = (finding: Finding) => findings.filter((item) => item.finding === finding).length;
+  const ok = count("broken") === 0;
+  if (flags.json === true) terminal.out(`${jsonText({ ok, findings })}\n`);
+  else {
+    for (const { check, finding, message, fix } of findings) {
+      terminal.out(`${mark(terminal, finding)} ${check}: ${printable(message)}\n`);
+      if (fix !== undefined) terminal.out(`     ${printable(fix)}\n`);
+    }
+    terminal.out(`\n${count("broken")} broken, ${count("warning")} to look at\n`);
+  }
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
+async function examine(
+  invocation: Invocation,
+  options: { readonly probe: boolean },
+): Promise<readonly Diagnosis[]> {
+  const { terminal, flags } = invocation;
+  const now = terminal.now();
+  const findings = [checkRuntime(Deno.version.deno), checkClock(now)];
+  const state = await readHostState(flags, terminal.env);
+  findings.push(...await checkFolder(state.paths, now));
+  findings.push(...checkSettings(state));
+  findings.push(checkSecret(state));
+  findings.push(await checkDatabase(state.paths));
+  findings.push(...await checkGateway(invocation, state));
+  findings.push(...await checkProviders(state.settings.config, options.probe));
+  return findings;
+}
+
+/** Whether the runtime is one that has all that is used. */
+export function checkRuntime(version: string): Diagnosis {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_DENO;
+  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+    return broken("deno", `Deno ${version} is too old`, `install ${TESTED_DENO} or newer`);
+  }
+  return fine("deno", `Deno ${version}`);
+}
+
+/** Whether the time can be right: device signatures are refused when it is off by ten minutes. */
+export function checkClock(now: number): Diagnosis {
+  const shown = Number.isFinite(now) ? new Date(now).toISOString() : "no time at all";
+  return now >= EARLIEST_MS && now < LATEST_MS
+    ? fine("clock", shown)
+    : broken("clock", `the clock says ${shown}`, "set it, best by NTP; devices cannot connect");
+}
+
+function checkSettings({ paths, settings, configExists }: HostState): readonly Diagnosis[] {
+  const edit = `edit ${paths.config}`;
+  const problems = [
+    ...settings.issues.map(({ path, message }) => broken("settings", `${path} ${message}`, edit)),
+    ...settings.warnings.map(({ path, message }) =>
+      warning("settings", `${path} ${message}`, edit)
+    ),
+  ];
+  if (settings.issues.length > 0) return problems;
+  const about = configExists ? "is valid" : "is not there; the defaults hold";
+  return [fine("settings", `${paths.config} ${about}`), ...problems];
+}
+
+/** Whether the shared secret is one. */
+export function checkSecret({ secret, url }: Pick<HostState, "secret" | "url">): Diagnosis {
+  if (secret === undefined) {
+    return fine("secret", "there is none yet; serve makes a token when it starts");
+  }
+  const { kind, source, value } = secret;
+  const where = `the ${kind} (${source})`;
+  const problem = secretProblem(value);
+  if (problem !== undefined) {
+    return broken("secret", `${where} ${problem}`, "`token rotate` makes a good one");
+  }
+  if (value.length < MIN_SECRET_CHARS) {
+    const message = `${where} has fewer than ${MIN_SECRET_CHARS} characters and may be guessed`;
+    const fix = "`token rotate` makes a good one";
+    return isLoopback(gatewayUrl(url))
+      ? warning("secret", message, fix)
+      : broken("secret", message, fix);
+  }
+  return fine("secret", `${where} is long enough`);
+}
+
+async function checkGateway(
+  invocation: Invocation,
+  state: HostState,
+): Promise<readonly Diagnosis[]> {
+  if (state.anyPort) {
+    return [fine("port", "any free one is taken at each start; a running gateway cannot be found")];
+  }
+  const port = Number(new URL(state.url).port === "" ? 80 : new URL(state.url).port);
+  const [answer, held] = await Promise.all([greet(invocation, state), portHolder(port)]);
+  if (answer.status === "ours") {
+    const by = held?.holder === undefined ? "" : `, pid ${held.holder.pid}`;
+    return [fine("gateway", `answers at ${state.url}, release ${answer.version}${by}`)];
+  }
+  const holder = held?.holder === undefined
+    ? "another program"
+    : `pid ${held.holder.pid} (${held.holder.program})`;
+  if (answer.status === "refused") {
+    return [broken(
+      "gateway",
+      `${holder} at ${state.url} refuses this state folder's secret: ${answer.message}`,
+      "restart that gateway if its token was replaced, or choose another port for this one",
+    )];
+  }
+  if (answer.status === "other") {
+    return [broken(
+      "port",
+      `port ${port} is held by ${holder}, a gateway with another state folder`,
+      "choose another port with --port or gateway.port, or name that folder with --state-dir",
+    )];
+  }
+  if (held?.held === true) {
+    return [broken(
+      "port",
+      `port ${port} is held by ${holder}, which is not a gateway`,
+      "stop it, or choose another port with --port or gateway.port",
+    )];
+  }
+  const free = held === undefined ? `nothing answers on port ${port}` : `port ${port} is free`;
+  return [
+    fine("port", free),
+    warning("gateway", `does not run at ${state.url}`, "start it with `serve`"),
+  ];
+}
+
+type Greeting =
+  | { readonly status: "ours"; readonly version: string }
+  | { readonly status: "refused"; readonly message: string }
+  | { readonly status: "other" | "none" };
+
+async function greet(invocation: Invocation, state: HostState): Promise<Greeting> {
+  try {
+    const client = await connectOwnOrThrow(invocation, state);
+    if (client === undefined) return { status: "other" };
+    const version = cell(client.hello.serverVersion, 40);
+    await client.close();
+    return { status: "ours", version };
+  } catch (error) {
+    if (error instanceof ConnectionFailed && error.fault === "refused") {
+      return { status: "refused", message: error.message };
+    }
+    return { status: "none" };
+  }
+}

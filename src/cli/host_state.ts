@@ -1,0 +1,167 @@
+/** Reads what this host's files say of its gateway: where it listens, and the secret it asks for. */
+
+import { isAbsolute, join, resolve } from "node:path";
+import { diskSettingsFile, findSettingsFile } from "../adapters/disk_settings_file.ts";
+import {
+  type Config,
+  defaultConfig,
+  type Environment,
+  parseConfig,
+  parseConfigText,
+  type Resolved,
+  resolvePlaces,
+  resolveServe,
+  SETTINGS_FILE_NAMES,
+  settingsFormat,
+  type SettingSource,
+} from "../config.ts";
+import { quote } from "../core/quote.ts";
+import type { SettingsIssue } from "../services/settings_codec.ts";
+import { CommandFailed, EXIT } from "./exit_code.ts";
+import type { ServeFlags } from "./flags.ts";
+import { printable } from "./foreign_text.ts";
+
+/** Where a gateway of this host keeps what it keeps. */
+export interface LocalPaths {
+  readonly stateDir: string;
+  readonly config: string;
+  readonly token: string;
+  readonly database: string;
+}
+
+/** What a settings text means. */
+export interface ReadSettings {
+  /** The defaults alone when there are issues. */
+  readonly config: Config;
+  readonly issues: readonly SettingsIssue[];
+  readonly warnings: readonly SettingsIssue[];
+}
+
+/** A shared secret, and where it stands. */
+export interface LocalSecret {
+  readonly kind: "token" | "password";
+  readonly value: string;
+  readonly source: SettingSource | "state folder";
+}
+
+/** The files of a gateway on this host, read once. Holds secrets: never printed as a whole. */
+export interface HostState {
+  readonly paths: LocalPaths;
+  /** False when there is no settings file; the defaults hold then. */
+  readonly configExists: boolean;
+  readonly settings: ReadSettings;
+  /** Absent when none was found. */
+  readonly secret?: LocalSecret;
+  /** The gateway's address for a client on this host. */
+  readonly url: string;
+  /** Whether the port is chosen at each start, so that {@linkcode url} cannot be known. */
+  readonly anyPort: boolean;
+}
+
+/** The flags that say where the files are. */
+export type PlaceFlags = Pick<ServeFlags, "stateDir" | "config">;
+
+/** Flag before environment before default. Throws `usage` when that names no place. */
+export async function localPaths(flags: PlaceFlags, env: Environment): Promise<LocalPaths> {
+  const home = env.HOME ?? env.USERPROFILE;
+  const places = demand(resolvePlaces({ flags: placesOnly(flags), env, home }), EXIT.usage);
+  const stateDir = absolute(places.stateDir.value);
+  const config = places.config === undefined
+    ? (await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)).path
+    : absolute(places.config.value);
+  return {
+    stateDir,
+    config,
+    token: join(stateDir, "token"),
+    database: join(stateDir, "clawgate.db"),
+  };
+}
+
+/**
+ * Reads the settings and the token. A file that is missing is no error, one that cannot be read is.
+ * Throws `configuration` for an environment that names no port or address.
+ */
+export async function readHostState(
+  flags: PlaceFlags & Pick<ServeFlags, "port" | "bind">,
+  env: Environment,
+): Promise<HostState> {
+  const paths = await localPaths(flags, env);
+  const [{ raw }, tokenFile] = await Promise.all([
+    diskSettingsFile(paths.config).read(),
+    readIfThere(paths.token),
+  ]);
+  const settings = readSettings(raw ?? "", { path: paths.config, env });
+  const { port, bind } = flags;
+  const serve = demand(
+    resolveServe({
+      flags: { ...(port === undefined ? {} : { port }), ...(bind === undefined ? {} : { bind }) },
+      env,
+      config: settings.config,
+    }),
+    EXIT.configuration,
+  );
+  const fromSettings = serve.mode === "password" ? serve.password : serve.token;
+  const stored = tokenFile?.trim();
+  const secret: LocalSecret | undefined = fromSettings !== undefined
+    ? { kind: serve.mode, ...fromSettings }
+    : stored === undefined || stored === ""
+    ? undefined
+    : { kind: "token", value: stored, source: "state folder" };
+  return {
+    paths,
+    configExists: raw !== undefined,
+    settings,
+    ...(secret === undefined ? {} : { secret }),
+    url: `ws://${reachable(serve.host.host)}:${serve.port.value}`,
+    anyPort: serve.port.value === 0,
+  };
+}
+
+/** Reads a settings text in the format that the end of `path` names. */
+export function readSettings(
+  raw: string,
+  options: { readonly path: string; readonly env: Environment },
+): ReadSettings {
+  const { record, issues } = parseConfigText(raw, { format: settingsFormat(options.path) });
+  if (record === undefined) return { config: defaultConfig(), issues, warnings: [] };
+  return parseConfig(record, { env: options.env });
+}
+
+/** A file's text, or undefined when it is not there. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    const why = error instanceof Error ? error.name : "unknown error";
+    throw new CommandFailed(
+      EXIT.failed,
+      `cannot read ${quote(path)}: ${why}`,
+      "run this as the user that runs the gateway, or name its state folder with --state-dir",
+    );
+  }
+}
+
+function placesOnly({ stateDir, config }: PlaceFlags): PlaceFlags {
+  return {
+    ...(stateDir === undefined ? {} : { stateDir }),
+    ...(config === undefined ? {} : { config }),
+  };
+}
+
+function demand<Value>(outcome: Resolved<Value>, code: 2 | 5): Value {
+  if (outcome.ok) return outcome.value;
+  const text = outcome.issues.map(({ path, message }) => `${path} ${message}`).join("; ");
+  throw new CommandFailed(code, printable(text));
+}
+
+function absolute(path: string): string {
+  return isAbsolute(path) ? path : resolve(path);
+}
+
+/** A host to dial for a host to listen on. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::" || host === "[::]") return "[::1]";
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}

@@ -1,0 +1,224 @@
+/** The command line: which commands there are, what they take, and what their help says. */
+
+import { Command, CommanderError, Option } from "commander";
+import { quote } from "../core/quote.ts";
+import { callCommand } from "./call_command.ts";
+import { chatCommand } from "./chat_command.ts";
+import { configGet, configPath, configSet, configValidate } from "./config_command.ts";
+import { decideDevice, listDevices } from "./devices_command.ts";
+import { doctorCommand } from "./doctor_command.ts";
+import { AnswerFailed, CommandFailed, EXIT, EXIT_MEANINGS, type ExitCode } from "./exit_code.ts";
+import { toCommandFailed } from "./failure.ts";
+import type { Flags, ServeFlags } from "./flags.ts";
+import { jsonText, printable } from "./foreign_text.ts";
+import type { Invocation } from "./gateway_access.ts";
+import { healthCommand, statusCommand } from "./health_command.ts";
+import { serveCommand, type StartGateway } from "./serve_command.ts";
+import { suggestion } from "./suggestion.ts";
+import { OutputClosed, type Terminal } from "./terminal.ts";
+import { tokenRotate, tokenShow } from "./token_command.ts";
+import { VERSION } from "../version.ts";
+
+/** Longest wait that `--timeout` takes, in milliseconds: a day. */
+const MAX_TIMEOUT_MS = 86_400_000;
+
+/** What a command line runs in. */
+export interface Surroundings {
+  readonly terminal: Terminal;
+  /** Loaded when it is needed, so that the other commands start without the gateway's parts. */
+  readonly startGateway: () => Promise<StartGateway>;
+}
+
+/** Runs one command line and returns how the program should exit. Never throws. */
+export async function run(
+  args: readonly string[],
+  surroundings: Surroundings,
+): Promise<ExitCode> {
+  const { terminal } = surroundings;
+  let exit: ExitCode = EXIT.ok;
+  const program = buildProgram(surroundings, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exit;
+  } catch (error) {
+    if (error instanceof OutputClosed) return EXIT.outputClosed;
+    // Its message is printed already; 0 is for help and version that were asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return report(terminal, toCommandFailed(error), program.opts<Flags>().json === true);
+  }
+}
+
+function report(terminal: Terminal, failed: CommandFailed, json: boolean): ExitCode {
+  const { code, message, hint } = failed;
+  const answer = failed instanceof AnswerFailed ? failed.answer : {};
+  if (json) {
+    const error = { message, ...answer, exitCode: code, ...(hint === undefined ? {} : { hint }) };
+    terminal.err(`${jsonText({ ok: false, error }, 0)}\n`);
+    return code;
+  }
+  terminal.err(`error: ${message}\n`);
+  if (hint !== undefined) terminal.err(`       ${hint}\n`);
+  return code;
+}
+
+function buildProgram(
+  { terminal, startGateway }: Surroundings,
+  finish: (code: ExitCode) => void,
+): Command {
+  const program = new Command("clawgate");
+  const invocation = (): Invocation => ({ flags: program.opts<Flags>(), terminal });
+  program
+    .description("A gateway for agents and the people who talk to them.")
+    .version(VERSION, "-V, --version", "print the release")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(printable(text)),
+    })
+    .exitOverride()
+    .addHelpText("after", AFTER_HELP);
+  addGlobalFlags(program);
+
+  program.command("serve", { isDefault: true })
+    .description("run the gateway (this is what happens without a command)")
+    .option("--port <port>", "TCP port; 0 takes any free one (CLAWGATE_PORT)")
+    .option("--bind <where>", "loopback, lan, tailnet or an address (CLAWGATE_BIND)")
+    .allowExcessArguments()
+    .action(async (own: ServeFlags, command: Command) => {
+      refuseUnexpected(program, command.args);
+      const start = await startGateway();
+      finish(await serveCommand(terminal, { ...program.opts<Flags>(), ...own }, start));
+    });
+
+  program.command("call")
+    .description("call a method and print its answer as JSON")
+    .argument("<method>", "such as health or sessions.list")
+    .option("--params <json>", "its parameters as JSON; - reads them from standard input")
+    .option("--expect-final", "wait for the outcome of a method that accepts first, such as agent")
+    .action(async (method: string, own: { params?: string; expectFinal?: boolean }) => {
+      await callCommand(invocation(), {
+        method,
+        ...(own.params === undefined ? {} : { params: own.params }),
+        ...(own.expectFinal === undefined ? {} : { final: own.expectFinal }),
+      });
+    });
+
+  program.command("health")
+    .description("how the gateway is")
+    .option("--probe", "look anew instead of at the last result")
+    .action(async (own: { probe?: boolean }) => {
+      await healthCommand(invocation(), own.probe === true);
+    });
+
+  program.command("status")
+    .description("what the gateway is doing")
+    .action(() => statusCommand(invocation()));
+
+  program.command("chat")
+    .description("send a message and watch the answer; Ctrl-C stops the run")
+    .argument("[message...]", "without one, standard input: line by line when typed")
+    .option("--session <key>", "which session; default main")
+    .option("--thinking <level>", "off, minimal, low, medium or high")
+    .action(async (words: readonly string[], own: { session?: string; thinking?: string }) => {
+      finish(
+        await chatCommand(invocation(), {
+          ...(words.length === 0 ? {} : { message: words.join(" ") }),
+          ...own,
+        }),
+      );
+    });
+
+  const devices = program.command("devices")
+    .description("paired devices; works with the gateway running or stopped");
+  devices.command("list").description("who is paired and who asks to be")
+    .action(() => listDevices(invocation()));
+  for (const verdict of ["approve", "reject"] as const) {
+    devices.command(verdict).description(`${verdict} a request`)
+      .argument("<id>", "the request's id, or its beginning")
+      .action((requestId: string) => decideDevice(invocation(), { verdict, requestId }));
+  }
+
+  const config = program.command("config")
+    .description("settings; works with the gateway running or stopped");
+  config.command("get").description("print the settings in effect, or one; secrets are hidden")
+    .argument("[key]", "such as gateway.port or agents.list.0.name")
+    .action((key: string | undefined) => configGet(invocation(), key));
+  config.command("set").description("change one setting; null takes it away")
+    .argument("<key>", "such as gateway.port")
+    .argument("<value>", "JSON or text; - reads it from standard input, for a secret")
+    .action((key: string, value: string) => configSet(invocation(), { key, value }));
+  config.command("validate").description("check a settings file")
+    .argument("[file]", "default the gateway's own")
+    .action(async (file: string | undefined) => finish(await configValidate(invocation(), file)));
+  config.command("path").description("print where the settings file is")
+    .action(() => configPath(invocation()));
+
+  const token = program.command("token").description("the secret of this host's gateway");
+  token.command("show").description("print it").action(() => tokenShow(invocation()));
+  token.command("rotate").description("replace it").action(() => tokenRotate(invocation()));
+
+  program.command("doctor")
+    .description("look for what keeps the gateway from working, and say what to do")
+    .option("--probe", "also ask the model providers over the network")
+    .action(async (own: { probe?: boolean }) => {
+      finish(await doctorCommand(invocation(), { probe: own.probe === true }));
+    });
+  return program;
+}
+
+function addGlobalFlags(program: Command): void {
+  program
+    .option("--url <url>", "the gateway's address; default this host's own")
+    .option(
+      "--token <token>",
+      "its token; other users see a command line, so prefer CLAWGATE_TOKEN",
+    )
+    .option("--password <password>", "its password, where it asks for one")
+    .addOption(
+      new Option("--timeout <ms>", "how long to wait for the gateway").argParser(parseTimeout),
+    )
+    .option("--json", "print JSON")
+    .option("--state-dir <folder>", "the state folder; default ~/.clawgate (CLAWGATE_STATE_DIR)")
+    .option("--config <file>", "the settings file; default in the state folder (CLAWGATE_CONFIG)");
+}
+
+function parseTimeout(text: string): number {
+  const ms = Number(text);
+  if (/^\d+$/.test(text) && ms >= 1 && ms <= MAX_TIMEOUT_MS) return ms;
+  throw new CommandFailed(
+    EXIT.usage,
+    `--timeout ${quote(text, 40)} is not a number of milliseconds`,
+    `write a whole number from 1 to ${MAX_TIMEOUT_MS}`,
+  );
+}
+
+/** `serve` is the command when none is named, so a mistyped command arrives here as its argument. */
+function refuseUnexpected(program: Command, unexpected: readonly string[]): void {
+  const [word] = unexpected;
+  if (word === undefined) return;
+  const near = suggestion(word, program.commands.map((command) => command.name()));
+  throw new CommandFailed(
+    EXIT.usage,
+    `there is no command ${quote(word, 60)}`,
+    near === undefined ? "--help lists the commands" : `did you mean ${quote(near)}?`,
+  );
+}
+
+const AFTER_HELP = `
+Environment:
+  CLAWGATE_TOKEN       the token, out of sight of other users' process lists
+  CLAWGATE_PORT, CLAWGATE_BIND, CLAWGATE_STATE_DIR, CLAWGATE_CONFIG
+  A flag counts before the environment, the environment before the settings file.
+
+Exit status:
+${EXIT_MEANINGS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`).join("\n")}
+
+Examples:
+  serve --port 0 --state-dir ./state
+  chat "hello" --session main
+  call sessions.list --params '{"limit": 5}'
+`;

@@ -1,0 +1,111 @@
+/** `serve`: runs the gateway until it is told to stop. */
+
+import { SecretFileError } from "../adapters/disk_secret.ts";
+import { ListenError } from "../ports/listener.ts";
+import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
+import { objects } from "./json_view.ts";
+import { portHolder } from "./port_holder.ts";
+import type { RunningGateway, StartOptions } from "../start_gateway.ts";
+import type { ServeFlags } from "./flags.ts";
+import { printable } from "./foreign_text.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Starts a gateway; resolves once it listens. */
+export type StartGateway = (options: StartOptions) => Promise<RunningGateway>;
+
+/** Runs the gateway until a signal or its own end. A second signal ends it without waiting. */
+export async function serveCommand(
+  terminal: Terminal,
+  flags: ServeFlags,
+  start: StartGateway,
+): Promise<ExitCode> {
+  const { port, bind, token, stateDir, config } = flags;
+  const gateway = await start({
+    flags: {
+      ...(port === undefined ? {} : { port }),
+      ...(bind === undefined ? {} : { bind }),
+      ...(token === undefined ? {} : { token }),
+      ...(stateDir === undefined ? {} : { stateDir }),
+      ...(config === undefined ? {} : { config }),
+    },
+    env: terminal.env,
+  }).catch((error) => explainStart(error));
+  const forced = Promise.withResolvers<ExitCode>();
+  const failed = Promise.withResolvers<never>();
+  let stopping = false;
+  const undo = terminal.onSignal((signal) => {
+    if (stopping) {
+      terminal.err("stopped without waiting\n");
+      return forced.resolve(signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated);
+    }
+    stopping = true;
+    terminal.err(`${signal}: stopping; once more stops without waiting\n`);
+    gateway.stop("gateway stopping").catch(failed.reject);
+  });
+  try {
+    announce(terminal, gateway, flags);
+    await Promise.race([gateway.ready, forced.promise, failed.promise]);
+    return await Promise.race([
+      gateway.finished.then(() => EXIT.ok),
+      forced.promise,
+      failed.promise,
+    ]);
+  } finally {
+    undo();
+  }
+}
+
+function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags): void {
+  const page = gateway.url.replace(/^ws/, "http");
+  const lines = [
+    `listening on ${gateway.url}`,
+    `page and health  ${page}/  ${page}/healthz`,
+    `state folder     ${gateway.stateDir}`,
+    `settings         ${gateway.configPath}`,
+    gateway.token === undefined
+      ? "token            as before; `token show` prints it"
+      : `token            ${gateway.token}  (made at this first start; keep it)`,
+    `try next         ${nextCommand(gateway, flags)}`,
+  ];
+  terminal.out(printable(`${lines.join("\n")}\n`));
+  for (const warning of gateway.warnings) terminal.err(printable(`warning: ${warning}\n`));
+}
+
+/** What works in another shell of this host: addresses and folders that are not the usual ones are named. */
+function nextCommand(gateway: RunningGateway, flags: ServeFlags): string {
+  const usual = gateway.url === "ws://127.0.0.1:18789";
+  return [
+    'deno run -A mod.ts chat "hello"',
+    ...(usual ? [] : [`--url ${gateway.url}`]),
+    ...(flags.stateDir === undefined ? [] : [`--state-dir ${shellWord(gateway.stateDir)}`]),
+  ].join(" ");
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Gives the errors of a start their exit status, and names who holds the port. */
+async function explainStart(error: unknown): Promise<never> {
+  if (error instanceof Error && error.name === "ConfigurationError") {
+    const issues = "issues" in error ? objects(error.issues) : [];
+    const typed = issues.length > 0 &&
+      issues.every(({ path }) => typeof path === "string" && path.startsWith("--"));
+    throw new CommandFailed(typed ? EXIT.usage : EXIT.configuration, printable(error.message));
+  }
+  if (error instanceof ListenError) {
+    throw new CommandFailed(EXIT.failed, printable(error.message), await holderHint(error));
+  }
+  if (error instanceof SecretFileError) {
+    throw new CommandFailed(EXIT.failed, printable(error.message));
+  }
+  throw error;
+}
+
+/** Names who has the port, where that can be seen. */
+async function holderHint({ reason, message }: ListenError): Promise<string | undefined> {
+  const port = /:(\d+):/.exec(message)?.[1];
+  if (reason !== "in-use" || port === undefined) return undefined;
+  const holder = (await portHolder(Number(port)))?.holder;
+  return holder === undefined ? undefined : `it is pid ${holder.pid} (${holder.program})`;
+}

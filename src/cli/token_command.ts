@@ -1,0 +1,124 @@
+/** `token`: the secret that clients show to this host's gateway. */
+
+import { dirname, join } from "node:path";
+import { systemRandom } from "../adapters/system_random.ts";
+import { SETTING_VARIABLES } from "../config.ts";
+import { openConfigDesk } from "./config_desk.ts";
+import { CommandFailed, EXIT } from "./exit_code.ts";
+import { jsonText } from "./foreign_text.ts";
+import { connectOwn, type Invocation } from "./gateway_access.ts";
+import { type HostState, readHostState } from "./host_state.ts";
+import { object } from "./json_view.ts";
+
+/** Random bytes of a new token. */
+const TOKEN_BYTES = 24;
+
+/** How long a running gateway may take to notice the new token, in milliseconds. */
+const TAKE_IN_MS = 5_000;
+
+/** Prints the token, alone on standard output. */
+export async function tokenShow(invocation: Invocation): Promise<void> {
+  const { terminal, flags } = invocation;
+  const state = await ownState(invocation);
+  const token = tokenOf(state);
+  if (flags.json === true) {
+    return terminal.out(`${jsonText({ token: token.value, source: token.source })}\n`);
+  }
+  terminal.out(`${token.value}\n`);
+}
+
+/** Replaces the token where it stands, and says when that takes effect. */
+export async function tokenRotate(invocation: Invocation): Promise<void> {
+  const { terminal, flags } = invocation;
+  const state = await ownState(invocation);
+  const token = tokenOf(state);
+  if (token.source === "environment") {
+    throw new CommandFailed(
+      EXIT.failed,
+      `the token comes from ${SETTING_VARIABLES.token}`,
+      "change it where that variable is set, then restart the gateway",
+    );
+  }
+  const fresh = systemRandom.hex(TOKEN_BYTES);
+  const restart = token.source === "file"
+    ? await rotateInSettings(invocation, fresh)
+    : await rotateInFolder(invocation, { state, fresh });
+  if (flags.json === true) {
+    return terminal.out(
+      `${jsonText({ ok: true, source: token.source, restartRequired: restart })}\n`,
+    );
+  }
+  terminal.out("The token was replaced; `token show` prints the new one.\n");
+  terminal.out(
+    restart
+      ? "The running gateway takes the old one until it is restarted.\n"
+      : "Clients that show the old one are refused from now on.\n",
+  );
+}
+
+async function ownState({ flags, terminal }: Invocation): Promise<HostState> {
+  if (flags.url === undefined) return await readHostState(flags, terminal.env);
+  throw new CommandFailed(
+    EXIT.usage,
+    "a token is shown and replaced on the gateway's own host alone",
+    "leave --url out, and name the state folder with --state-dir if it is not the usual one",
+  );
+}
+
+function tokenOf({ secret }: HostState): NonNullable<HostState["secret"]> {
+  if (secret === undefined) {
+    throw new CommandFailed(
+      EXIT.failed,
+      "there is no token yet",
+      "`serve` makes one when it starts for the first time",
+    );
+  }
+  if (secret.kind === "token") return secret;
+  throw new CommandFailed(
+    EXIT.failed,
+    "this gateway asks for a password, which stands in the settings",
+    "`config path` tells the file; gateway.auth.mode chooses between token and password",
+  );
+}
+
+async function rotateInSettings(invocation: Invocation, fresh: string): Promise<boolean> {
+  await using desk = await openConfigDesk(invocation);
+  const { hash } = object(await desk.get());
+  const answer = await desk.patch({
+    raw: JSON.stringify({ gateway: { auth: { token: fresh } } }),
+    ...(typeof hash === "string" ? { baseHash: hash } : {}),
+  });
+  return desk.live && object(object(answer).restart).required === true;
+}
+
+async function rotateInFolder(
+  invocation: Invocation,
+  { state, fresh }: { readonly state: HostState; readonly fresh: string },
+): Promise<boolean> {
+  const running = await connectOwn(invocation, state);
+  await replaceSecret(state.paths.token, fresh);
+  if (running === undefined) return false;
+  // A gateway that took the new one in ends the connections made with the old one, this one too.
+  const { terminal } = invocation;
+  const waited = Promise.withResolvers<boolean>();
+  const stopTimer = terminal.after(TAKE_IN_MS, () => waited.resolve(true));
+  const restart = await Promise.race([running.closed.then(() => false), waited.promise]);
+  stopTimer();
+  await running.close();
+  return restart;
+}
+
+/** Puts a new file in the place of the old one: a reader sees one or the other, its owner alone. */
+async function replaceSecret(path: string, secret: string): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.token.${crypto.randomUUID()}.tmp`);
+  try {
+    await Deno.writeTextFile(temporary, `${secret}\n`, { createNew: true, mode: 0o600 });
+    using file = await Deno.open(temporary);
+    await file.sync();
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+}

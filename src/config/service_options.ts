@@ -1,0 +1,36 @@
+/** The settings in the terms of the services that read them; asked at each use, so changes apply live. */
+
+import type { ProviderOptions } from "../adapters/provider_endpoint.ts";
+import type { AgentOptions, AgentSetting } from "../services/agents.ts";
+import type { Config } from "./schema.ts";
+import { modelChoice } from "./setting_text.ts";
+
+/** What the agents service reads. */
+export function agentOptions(config: Config): AgentOptions {
+  const { defaults, list } = config.agents;
+  return {
+    defaults: {
+      model: modelChoice(defaults.model).primary,
+      workspace: defaults.workspace,
+      heartbeatEvery: defaults.heartbeat.every,
+    },
+    list: list.map((agent): AgentSetting => ({
+      id: agent.id,
+      name: agent.name,
+      default: agent.default,
+      model: agent.model === undefined ? undefined : modelChoice(agent.model).primary,
+      workspace: agent.workspace,
+      identity: agent.identity,
+      heartbeatEvery: agent.heartbeat?.every,
+    })),
+  };
+}
+
+/** The providers that can be called; those of an API that is not spoken are left out. */
+export function providerOptions(config: Config): readonly ProviderOptions[] {
+  return Object.entries(config.models.providers).flatMap(([id, provider]) => {
+    const { api } = provider;
+    if (api !== "openai-completions" && api !== "anthropic-messages") return [];
+    return [{ ...provider, id, api }];
+  });
+}

@@ -1,0 +1,320 @@
+/**
+ * Runs a machine on a link: the only effectful code on a connection's path, shared by every wire.
+ * Everything that belongs to the connection (calls, timers, subscription) ends with it, here.
+ */
+
+import { Disconnect, toGatewayError } from "./error.ts";
+import type { Link } from "./link.ts";
+import { MAX_CLOSE_REASON_BYTES } from "./link.ts";
+import type { Effect, Input, Machine, Outcome, WireTypes } from "./machine.ts";
+import { type Delivery, LINK_HIGH_WATER_BYTES, Outbox } from "./outbox.ts";
+import { cutToBytes } from "./quote.ts";
+
+/** Runs `task` after `delayMs`; the returned function takes it back. */
+export type Schedule = (delayMs: number, task: () => void) => () => void;
+
+/** What a running call may use of its connection. */
+export interface CallScope<Value = unknown> {
+  /** Aborted when the connection closes or the machine cancels. */
+  readonly signal: AbortSignal;
+  /** Answers now with a value while the call goes on. */
+  interim(value: Value): void;
+  /** Runs `task` once the last answer was handed to the link, or the link is gone; not if the call failed. */
+  afterAnswer(task: () => void): void;
+}
+
+/** All that a wire brings to a connection. */
+export interface Wire<T extends WireTypes> {
+  readonly machine: Machine<T>;
+  decode(data: string | Uint8Array): T["Frame"];
+  encode(frame: T["Out"], sequence: number): string;
+  delivery(frame: T["Out"]): Delivery;
+  /** Does a call; may answer at once or later, may throw what `core/error.ts` defines. */
+  call(call: T["Call"], scope: CallScope<T["Value"]>): T["Value"] | Promise<T["Value"]>;
+  subscribe(topic: T["Topic"], listener: (event: T["Event"]) => void): () => void;
+  /** Tells that a defect ended the connection; never throws. */
+  defect(error: unknown): void;
+  /** Told once, when the connection is over: the last sequence number taken. */
+  ended?(summary: { readonly sequence: number; readonly code: number }): void;
+}
+
+/** How long a peer has to answer a close before it is dropped. */
+export const CLOSE_DEADLINE_MS = 5_000;
+
+/** Starts serving `link` with `wire`. Returns a way to look at the connection and to end it. */
+export function drive<T extends WireTypes>(
+  wire: Wire<T>,
+  options: { link: Link; schedule: Schedule; maxBufferedBytes: number },
+): Connection<T["Event"]> {
+  const driver = new Driver(wire, options);
+  options.link.attach(driver);
+  driver.start();
+  return driver;
+}
+
+/** A connection that is being driven. */
+export interface Connection<Event> {
+  /** Gives the machine an event as if its subscription had. */
+  deliver(event: Event): void;
+  /** Closes with a code and a reason, as the machine's own `close` effect does. */
+  close(code: number, reason: string): void;
+}
+
+class Driver<T extends WireTypes> implements Connection<T["Event"]> {
+  readonly #wire: Wire<T>;
+  readonly #link: Link;
+  readonly #schedule: Schedule;
+  readonly #outbox: Outbox<T["Out"]>;
+  readonly #timers = new Map<string, () => void>();
+  readonly #inputs: { input: Input<T>; then?: () => void }[] = [];
+  #state: T["State"];
+  #firstEffects: readonly Effect<T>[];
+  #unsubscribe: (() => void) | undefined;
+  #abort: AbortController | undefined;
+  #deadline: (() => void) | undefined;
+  #busy = false;
+  #paused = false;
+  #phase: "open" | "closing" | "closed" = "open";
+
+  constructor(
+    wire: Wire<T>,
+    options: { link: Link; schedule: Schedule; maxBufferedBytes: number },
+  ) {
+    this.#wire = wire;
+    this.#link = options.link;
+    this.#schedule = options.schedule;
+    this.#outbox = new Outbox({
+      link: options.link,
+      encode: (frame, sequence) => wire.encode(frame, sequence),
+      maxBytes: options.maxBufferedBytes,
+      overflowed: () => this.close(1008, "slow consumer"),
+    });
+    [this.#state, this.#firstEffects] = wire.machine.open();
+  }
+
+  start(): void {
+    const effects = this.#firstEffects;
+    this.#firstEffects = [];
+    this.#guard(() => this.#perform(effects));
+  }
+
+  // What the link tells.
+
+  message(data: string | Uint8Array): void {
+    if (this.#phase !== "open") return;
+    this.#guard(() => this.#feed({ type: "frame", frame: this.#wire.decode(data) }));
+  }
+
+  drained(): void {
+    this.#outbox.drain();
+    this.#balance();
+  }
+
+  closed(code: number): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#guard(() => this.#feed({ type: "close", code }));
+    this.#release();
+    this.#deadline?.();
+    this.#wire.ended?.({ sequence: this.#outbox.sequence, code });
+  }
+
+  // What the owner of the connection asks.
+
+  deliver(event: T["Event"]): void {
+    if (this.#phase === "open") this.#guard(() => this.#feed({ type: "event", event }));
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#phase !== "open") return;
+    this.#phase = "closing";
+    this.#outbox.drain();
+    this.#outbox.close();
+    this.#link.close(code, cutToBytes(reason, MAX_CLOSE_REASON_BYTES));
+    this.#deadline = this.#schedule(CLOSE_DEADLINE_MS, () => this.#link.terminate());
+    this.#release();
+    if (this.#paused) this.#link.resume();
+  }
+
+  // Inputs are taken one at a time: what an effect causes at once waits for its turn.
+
+  #feed(input: Input<T>, then?: () => void): void {
+    if (this.#busy) {
+      this.#inputs.push({ input, then });
+      return;
+    }
+    this.#busy = true;
+    try {
+      this.#advance(input);
+      then?.();
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        this.#advance(next.input);
+        next.then?.();
+      }
+    } finally {
+      this.#busy = false;
+      this.#inputs.length = 0;
+    }
+  }
+
+  #advance(input: Input<T>): void {
+    const step = this.#wire.machine.step(this.#state, input);
+    this.#state = step[0];
+    this.#perform(step[1]);
+  }
+
+  #perform(effects: readonly Effect<T>[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "send":
+          this.#outbox.send(effect.frame, this.#wire.delivery(effect.frame));
+          this.#balance();
+          break;
+        case "call":
+          this.#call(effect.call);
+          break;
+        case "cancel":
+          this.#abort?.abort();
+          this.#abort = undefined;
+          break;
+        case "arm":
+          this.#arm(effect.timer, effect.delayMs);
+          break;
+        case "disarm":
+          this.#disarm(effect.timer);
+          break;
+        case "subscribe":
+          this.#unsubscribe?.();
+          this.#unsubscribe = this.#wire.subscribe(effect.topic, (event) => this.deliver(event));
+          break;
+        case "unsubscribe":
+          this.#unsubscribe?.();
+          this.#unsubscribe = undefined;
+          break;
+        case "close":
+          this.close(effect.code, effect.reason);
+          break;
+      }
+    }
+  }
+
+  #call(call: T["Call"]): void {
+    const tasks: (() => void)[] = [];
+    const settle = (outcome: Outcome<T["Value"]>): void => {
+      const then = outcome.ok && tasks.length > 0
+        ? () => tasks.forEach((task) => task())
+        : undefined;
+      if (this.#phase === "open") {
+        this.#guard(() => this.#feed({ type: "result", call, outcome, last: true }, then));
+      } else then?.();
+    };
+    const scope = new LazyCallScope<T["Value"]>({
+      signal: () => (this.#abort ??= new AbortController()).signal,
+      interim: (value) => {
+        if (this.#phase !== "open") return;
+        this.#guard(() =>
+          this.#feed({ type: "result", call, outcome: { ok: true, value }, last: false })
+        );
+      },
+      tasks,
+    });
+    let answer: T["Value"] | Promise<T["Value"]>;
+    try {
+      answer = this.#wire.call(call, scope);
+    } catch (thrown) {
+      return settle(this.#failure(thrown));
+    }
+    if (answer instanceof Promise) {
+      answer.then(
+        (value) => settle({ ok: true, value }),
+        (thrown) => settle(this.#failure(thrown)),
+      );
+    } else {
+      settle({ ok: true, value: answer });
+    }
+  }
+
+  #failure(thrown: unknown): Outcome<T["Value"]> {
+    if (thrown instanceof Disconnect) {
+      const close = { code: thrown.code, reason: thrown.reason };
+      return { ok: false, error: thrown.answer, close };
+    }
+    const error = toGatewayError(thrown);
+    if (error !== thrown) this.#wire.defect(thrown);
+    return { ok: false, error };
+  }
+
+  #arm(timer: string, delayMs: number): void {
+    this.#disarm(timer);
+    const cancel = this.#schedule(delayMs, () => {
+      this.#timers.delete(timer);
+      if (this.#phase === "open") this.#guard(() => this.#feed({ type: "timer", timer }));
+    });
+    this.#timers.set(timer, cancel);
+  }
+
+  #disarm(timer: string): void {
+    this.#timers.get(timer)?.();
+    this.#timers.delete(timer);
+  }
+
+  /** Reads from the peer only while what it caused can be sent back to it. */
+  #balance(): void {
+    const behind = this.#outbox.buffered > 2 * LINK_HIGH_WATER_BYTES;
+    if (behind === this.#paused || this.#phase !== "open") return;
+    this.#paused = behind;
+    if (behind) this.#link.pause();
+    else this.#link.resume();
+  }
+
+  #release(): void {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    this.#abort?.abort();
+    this.#abort = undefined;
+    this.#outbox.close();
+  }
+
+  /** A defect in a machine or codec ends its own connection and nothing else. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#wire.defect(error);
+      this.close(1011, "internal error");
+    }
+  }
+}
+
+/** Makes an AbortController only for the calls that look at their signal. */
+class LazyCallScope<Value> implements CallScope<Value> {
+  readonly #parts: {
+    signal: () => AbortSignal;
+    interim: (value: Value) => void;
+    tasks: (() => void)[];
+  };
+
+  constructor(
+    parts: {
+      signal: () => AbortSignal;
+      interim: (value: Value) => void;
+      tasks: (() => void)[];
+    },
+  ) {
+    this.#parts = parts;
+  }
+
+  get signal(): AbortSignal {
+    return this.#parts.signal();
+  }
+
+  interim(value: Value): void {
+    this.#parts.interim(value);
+  }
+
+  afterAnswer(task: () => void): void {
+    this.#parts.tasks.push(task);
+  }
+}

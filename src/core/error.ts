@@ -1,0 +1,69 @@
+/**
+ * The two things that the gateway throws on purpose: {@linkcode GatewayError} answers the request,
+ * {@linkcode Disconnect} ends the connection. Everything else that is thrown is a defect or a failing
+ * port and is answered as `UNAVAILABLE` without its text.
+ */
+
+/** The codes that an answer may carry. Source: the protocol document, "Error Shape". */
+export const ERROR_CODES = [
+  "INVALID_REQUEST",
+  "NOT_PAIRED",
+  "NOT_LINKED",
+  "AGENT_TIMEOUT",
+  "UNAVAILABLE",
+] as const;
+
+/** One of {@linkcode ERROR_CODES}. */
+export type ErrorCode = typeof ERROR_CODES[number];
+
+/** What an error says besides its code and message. */
+export interface ErrorExtras {
+  /** Machine-readable facts; JSON. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Asking the same again may succeed. */
+  readonly retryable?: boolean;
+  /** When, in milliseconds from now. */
+  readonly retryAfterMs?: number;
+}
+
+/** Answers the request that caused it. The message says what failed, with which value, and what to do. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  readonly code: ErrorCode;
+  readonly extras: ErrorExtras;
+
+  constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
+    super(message);
+    this.code = code;
+    this.extras = extras;
+  }
+}
+
+/** Ends the connection with a WebSocket close code. `reason` is cut to what a close frame holds. */
+export class Disconnect extends Error {
+  override readonly name = "Disconnect";
+  readonly code: number;
+  readonly reason: string;
+  /** Sent as the answer to the request before the close, where there is a request to answer. */
+  readonly answer?: GatewayError;
+
+  constructor(code: number, reason: string, answer?: GatewayError) {
+    super(reason);
+    this.code = code;
+    this.reason = reason;
+    this.answer = answer;
+  }
+}
+
+/** The request was wrong: `INVALID_REQUEST`. */
+export function invalidRequest(message: string, extras: ErrorExtras = {}): GatewayError {
+  return new GatewayError("INVALID_REQUEST", message, extras);
+}
+
+/** What a thrown value becomes as an answer; a defect's own text stays inside. */
+export function toGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  return new GatewayError("UNAVAILABLE", "internal error; see the gateway's log", {
+    retryable: true,
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * Identifiers as branded strings: text becomes an identifier through its guard here and nowhere else,
+ * so that a key built from an unchecked string does not compile.
+ */
+
+declare const brand: unique symbol;
+
+/** A string that passed the guard named `Kind`. */
+export type Branded<Kind extends string> = string & { readonly [brand]: Kind };
+
+/** The owner of everything that is stored; first part of every key. */
+export type TenantId = Branded<"tenant">;
+/** One connection's life, from accept to close. */
+export type ConnectionId = Branded<"connection">;
+/** Lower-case hex SHA-256 of a device's raw Ed25519 public key. */
+export type DeviceId = Branded<"device">;
+/** A configured agent's name. */
+export type AgentId = Branded<"agent">;
+/** A canonical session key, `agent:<agent>:<rest>`. */
+export type SessionKey = Branded<"session-key">;
+
+/** Longest session key in characters; longer ones are refused where they enter. */
+export const MAX_SESSION_KEY_CHARS = 512;
+
+/** Letters, digits, `_`, `-`, at most 64. */
+export function isTenantId(text: string): text is TenantId {
+  return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(text);
+}
+
+/** A UUID or any short token that the gateway made. */
+export function isConnectionId(text: string): text is ConnectionId {
+  return /^[A-Za-z0-9-]{1,64}$/.test(text);
+}
+
+/** 64 lower-case hex digits. */
+export function isDeviceId(text: string): text is DeviceId {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** A safe file and key part: lower case, digits, `_`, `-`, at most 64. */
+export function isAgentId(text: string): text is AgentId {
+  return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(text);
+}
+
+/** `agent:<agent id>:<rest>`, no control characters, bounded, lower case. */
+export function isSessionKey(text: string): text is SessionKey {
+  return text.length <= MAX_SESSION_KEY_CHARS &&
+    /^agent:[a-z0-9][a-z0-9_-]{0,63}:[^\p{Cc}\p{Cs}]+$/u.test(text) && text === text.toLowerCase();
+}
+
+/** The tenant of a gateway that serves one household. */
+export const DEFAULT_TENANT: TenantId = checked("default", isTenantId);
+
+/** `text` as the identifier that `guard` accepts; throws a RangeError naming the text otherwise. */
+export function checked<T extends string>(text: string, guard: (text: string) => text is T): T {
+  if (guard(text)) return text;
+  throw new RangeError(`not a valid identifier: ${JSON.stringify(text.slice(0, 80))}`);
+}

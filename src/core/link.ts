@@ -1,0 +1,31 @@
+/** A connection's transport, whatever carries it: one side of a conversation in whole messages. */
+
+/** What a link tells its one listener, in order, never from inside a call to the link. */
+export interface LinkListener {
+  /** One whole message: text, or bytes where the peer sent a binary frame. */
+  message(data: string | Uint8Array): void;
+  /** What was buffered has gone out, down to the link's low-water mark. */
+  drained(): void;
+  /** The link is gone; nothing follows. 1006 when the peer vanished without a close. */
+  closed(code: number, reason: string): void;
+}
+
+/** A message transport. Sending on a closed link does nothing. */
+export interface Link {
+  /** Starts delivery; messages that came earlier are delivered now. Called once. */
+  attach(listener: LinkListener): void;
+  /** Queues one message; never waits. Order is kept. */
+  send(data: string | Uint8Array): void;
+  /** Starts the closing handshake with a code and a reason of at most 123 bytes of UTF-8. */
+  close(code: number, reason: string): void;
+  /** Drops the connection at once, with all that is buffered. */
+  terminate(): void;
+  /** Stops reading from the peer until {@linkcode resume}; transport-level backpressure does the rest. */
+  pause(): void;
+  resume(): void;
+  /** Bytes accepted by {@linkcode send} that the operating system has not taken yet. */
+  readonly buffered: number;
+}
+
+/** The most bytes that a close frame's reason holds (RFC 6455, section 5.5). */
+export const MAX_CLOSE_REASON_BYTES = 123;

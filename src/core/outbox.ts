@@ -1,0 +1,136 @@
+/**
+ * What waits to be sent on one connection: bounded, numbered, with a verdict for each kind of frame
+ * when the peer does not keep up.
+ */
+
+import type { Link } from "./link.ts";
+
+/**
+ * What happens to a frame when the peer is behind: `drop` leaves it out (its loss is harmless),
+ * `coalesce` replaces the waiting frame of the same key, `hold` keeps it (reading from the peer has
+ * stopped by then, so answers cannot pile up) and `disconnect` keeps it until the bound, then ends the
+ * connection, because a silent gap would be worse.
+ */
+export type Overflow = "drop" | "coalesce" | "hold" | "disconnect";
+
+/** How a frame is to be delivered. */
+export interface Delivery {
+  /** Takes the connection's next sequence number. */
+  readonly sequenced: boolean;
+  readonly overflow: Overflow;
+  /** For `coalesce`: frames with equal keys replace each other. */
+  readonly key?: string;
+}
+
+/** Bytes in the link above which frames wait here, where they can still be coalesced or overtaken. */
+export const LINK_HIGH_WATER_BYTES = 64 * 1024;
+
+/** Bytes of held frames, answers included, above which even they end the connection. */
+export const MAX_HELD_BYTES = 32 * 1024 * 1024;
+
+interface Waiting {
+  data: string;
+  readonly sequence: number;
+  readonly delivery: Delivery;
+}
+
+/** The outgoing side of one connection. */
+export class Outbox<Frame> {
+  readonly #link: Link;
+  readonly #encode: (frame: Frame, sequence: number) => string;
+  readonly #maxBytes: number;
+  readonly #overflowed: () => void;
+  readonly #urgent: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #sequence = 0;
+  #closed = false;
+
+  /**
+   * `maxBytes`: how much may wait for a peer before a `disconnect` frame ends the connection.
+   * `overflowed` is called once, when that happened; nothing is sent afterwards.
+   */
+  constructor(options: {
+    link: Link;
+    encode: (frame: Frame, sequence: number) => string;
+    maxBytes: number;
+    overflowed: () => void;
+  }) {
+    this.#link = options.link;
+    this.#encode = options.encode;
+    this.#maxBytes = options.maxBytes;
+    this.#overflowed = options.overflowed;
+  }
+
+  /** The sequence number of the newest numbered frame, 0 before the first. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Bytes that wait here and in the link. Counted in UTF-16 units, so exact for ASCII. */
+  get buffered(): number {
+    return this.#waitingBytes + this.#link.buffered;
+  }
+
+  /** Sends or queues one frame. False when it was dropped or the outbox is closed. */
+  send(frame: Frame, delivery: Delivery): boolean {
+    if (this.#closed) return false;
+    const blocked = this.#waitingBytes > 0 || this.#link.buffered > LINK_HIGH_WATER_BYTES;
+    if (!blocked) {
+      this.#link.send(this.#encode(frame, this.#take(delivery)));
+      return true;
+    }
+    if (delivery.overflow === "drop") return false;
+    if (delivery.overflow === "coalesce" && this.#replace(frame, delivery)) return true;
+    const sequence = this.#take(delivery);
+    const data = this.#encode(frame, sequence);
+    const bound = delivery.overflow === "hold" ? MAX_HELD_BYTES : this.#maxBytes;
+    if (this.buffered + data.length > bound) {
+      this.close();
+      this.#overflowed();
+      return false;
+    }
+    // A numbered frame may not overtake another; answers carry no number and go first.
+    (delivery.sequenced ? this.#waiting : this.#urgent).push({ data, sequence, delivery });
+    this.#waitingBytes += data.length;
+    return true;
+  }
+
+  /** The link has room: passes on what waits, answers first. */
+  drain(): void {
+    for (const queue of [this.#urgent, this.#waiting]) {
+      let sent = 0;
+      for (const item of queue) {
+        if (this.#link.buffered > LINK_HIGH_WATER_BYTES) break;
+        this.#link.send(item.data);
+        this.#waitingBytes -= item.data.length;
+        sent++;
+      }
+      queue.splice(0, sent);
+      if (queue.length > 0) return;
+    }
+  }
+
+  /** Forgets what waits; later frames are refused. */
+  close(): void {
+    this.#closed = true;
+    this.#urgent.length = 0;
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
+  }
+
+  #take(delivery: Delivery): number {
+    return delivery.sequenced ? ++this.#sequence : 0;
+  }
+
+  #replace(frame: Frame, delivery: Delivery): boolean {
+    const older = this.#waiting.find((item) =>
+      item.delivery.overflow === "coalesce" && item.delivery.key === delivery.key
+    );
+    if (older === undefined) return false;
+    const data = this.#encode(frame, older.sequence);
+    this.#waitingBytes += data.length - older.data.length;
+    older.data = data;
+    return true;
+  }
+}

@@ -1,0 +1,98 @@
+/** What the gateway answers over HTTP, and which requests become connections. */
+
+import { Hono } from "hono";
+import { hostAllowed, originAllowed } from "../core/host.ts";
+import type { Link } from "../core/link.ts";
+import type { Peer } from "../core/peer.ts";
+import type { Serve } from "../core/serve.ts";
+import { peerOf } from "./peer.ts";
+
+/** What the routes are made of; every function is asked at each request, so settings apply live. */
+export interface RouteOptions {
+  readonly trustedProxies: () => readonly string[];
+  readonly allowedOrigins: () => readonly string[];
+  readonly allowedHosts: () => readonly string[];
+  /** All state is loaded and the gateway serves. */
+  readonly ready: () => boolean;
+  /** Decides whether a bearer credential may see what is not public. */
+  readonly authorize: (authorization: string | undefined, peer: Peer) => Promise<boolean>;
+  /** The metrics in the Prometheus text format. */
+  readonly metrics: () => string;
+  /** The page at `/`. */
+  readonly page: string;
+  /** Serves one connection. */
+  readonly connect: (link: Link, peer: Peer) => void;
+}
+
+/** Sent with every answer: nothing of ours runs in a frame, loads from elsewhere, or is guessed at. */
+const SECURITY_HEADERS = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "cache-control": "no-store",
+} as const;
+
+/** The routes. Every request is checked for its Host and Origin before anything else is looked at. */
+export function createRoutes(options: RouteOptions): Serve {
+  const app = createApp(options);
+  return (request, arrival) => {
+    const { remoteAddress, upgrade } = arrival;
+    const trustedProxies = options.trustedProxies();
+    const peer = peerOf(request.headers, { remoteAddress, trustedProxies });
+    const refusal = refuse(peer, options);
+    if (refusal !== undefined) return refusal;
+    if (upgrade !== undefined) return upgrade((link) => options.connect(link, peer));
+    return app.fetch(request, { peer });
+  };
+}
+
+/** The answer to a request that no page and no rebound name may send; undefined when it is fine. */
+function refuse(peer: Peer, options: RouteOptions): Response | undefined {
+  if (!hostAllowed(peer.host, options.allowedHosts())) {
+    return problem(403, "this Host is not served; name it in gateway.allowedHosts");
+  }
+  if (peer.origin === undefined) return undefined;
+  const rules = { host: peer.host, allowedOrigins: options.allowedOrigins() };
+  if (originAllowed(peer.origin, rules)) return undefined;
+  return problem(403, "origin not allowed; name it in gateway.controlUi.allowedOrigins");
+}
+
+function createApp(options: RouteOptions): Hono<{ Bindings: { peer: Peer } }> {
+  const app = new Hono<{ Bindings: { peer: Peer } }>();
+  app.use(async (context, next) => {
+    await next();
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.header(name, value);
+  });
+  for (const path of ["/healthz", "/health"]) {
+    app.get(path, (context) => context.json({ ok: true, status: "live" }));
+  }
+  for (const path of ["/readyz", "/ready"]) {
+    app.get(path, (context) => {
+      const ready = options.ready();
+      return context.json({ ready, status: ready ? "ready" : "starting" }, ready ? 200 : 503);
+    });
+  }
+  app.get("/metrics", async (context) => {
+    const allowed = await options.authorize(context.req.header("authorization"), context.env.peer);
+    if (!allowed) {
+      return context.json({ error: { message: "Unauthorized", type: "unauthorized" } }, 401, {
+        "www-authenticate": "Bearer",
+      });
+    }
+    return context.text(options.metrics(), 200, {
+      "content-type": "text/plain; version=0.0.4; charset=utf-8",
+    });
+  });
+  app.get("/", (context) => context.html(options.page));
+  app.notFound((context) => context.json({ error: { message: "Not found" } }, 404));
+  app.onError((_error, context) => context.json({ error: { message: "Internal error" } }, 500));
+  return app;
+}
+
+function problem(status: number, message: string): Response {
+  const headers = { ...SECURITY_HEADERS, "content-type": "application/json" };
+  return new Response(JSON.stringify({ error: { message } }), { status, headers });
+}

@@ -1,0 +1,36 @@
+/** A network listener that speaks HTTP and hands WebSocket upgrades on as links. */
+
+import type { Serve } from "../core/serve.ts";
+
+/** A listener that is running. */
+export interface Listener {
+  readonly hostname: string;
+  /** The port that it has, also when 0 was asked for. */
+  readonly port: number;
+  /** Stops accepting; connections still open after `graceMs` are dropped. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** What to listen on. */
+export interface ListenOptions {
+  readonly hostname: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly serve: Serve;
+  /** A WebSocket message longer than this closes its connection with 1009. */
+  readonly maxMessageBytes: number;
+}
+
+/** Starts a listener; rejects with {@linkcode ListenError} when the address cannot be had. */
+export type Listen = (options: ListenOptions) => Promise<Listener>;
+
+/** Why an address cannot be listened on, in words for an operator. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly reason: "in-use" | "not-available" | "not-permitted" | "other";
+
+  constructor(reason: ListenError["reason"], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,14 @@
+/** The text of the configuration file, byte for byte, and its fingerprint. */
+export interface SettingsText {
+  /** Where it lies, for people. */
+  readonly path: string;
+  /** Its text, or undefined where there is no file yet. */
+  readonly raw: string | undefined;
+}
+
+/** The one configuration file that an operator owns. */
+export interface SettingsFile {
+  read(): Promise<SettingsText>;
+  /** Replaces the file atomically (a reader sees the old text or the new one), mode 0600, durable when it resolves. */
+  write(raw: string): Promise<void>;
+}

@@ -1,0 +1,295 @@
+/** The OpenClaw protocol, version 3, from the server's side: handshake, then requests and events. */
+
+import type { Principal } from "../../core/access.ts";
+import { isRole } from "../../core/access.ts";
+import { GatewayError, invalidRequest, toGatewayError } from "../../core/error.ts";
+import type { Effect, Input, Machine, Outcome, Step, WireTypes } from "../../core/machine.ts";
+import { cutToBytes } from "../../core/quote.ts";
+import type { DomainEvent } from "../../services/domain_event.ts";
+import type { Admission } from "./admission.ts";
+import type { ClientFrame, ServerFrame } from "./codec.ts";
+import { type ConnectParams, parseConnectParams } from "./connect_params.ts";
+import { eventFrame, mayReceive, type Rendering } from "./events.ts";
+
+/** The version of the protocol that this machine speaks. */
+export const PROTOCOL_VERSION = 3;
+
+/** How long a client has to send `connect`. Source: the reference gateway. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Largest message before the handshake is over, in characters or bytes: a connect with all lists full fits. */
+export const MAX_HANDSHAKE_MESSAGE = 64 * 1024;
+
+/** Requests that may wait behind `connect`; one more ends the connection. */
+export const MAX_EARLY_REQUESTS = 32;
+
+/** Requests of one connection that may run at once; one more is refused until some are answered. */
+export const MAX_CALLS_IN_FLIGHT = 256;
+
+/** Longest reason of a close that reports a failed handshake, in bytes. Source: the reference gateway. */
+const MAX_REASON_BYTES = 120;
+
+/** What the machine asks to be done. */
+export type OpenClawCall =
+  /** Decide whether this client may come in. */
+  | { readonly kind: "admit"; readonly id: string; readonly params: ConnectParams }
+  /** Describe the gateway to a client that came in and is subscribed by now. */
+  | { readonly kind: "hello"; readonly id: string; readonly admission: Admission }
+  | {
+    readonly kind: "request";
+    readonly id: string;
+    readonly method: string;
+    readonly params: unknown;
+    readonly principal: Principal;
+  };
+
+/** What those calls answer with. */
+export type OpenClawValue =
+  | { readonly kind: "admitted"; readonly admission: Admission }
+  | { readonly kind: "payload"; readonly payload: unknown };
+
+/** A request that waits for the handshake to finish. */
+type EarlyRequest = Extract<ClientFrame, { kind: "request" }>;
+
+/** All that is remembered of a connection. */
+export type OpenClawState =
+  | { readonly phase: "waiting" }
+  | { readonly phase: "admitting"; readonly early: readonly EarlyRequest[] }
+  | {
+    readonly phase: "welcoming";
+    readonly admission: Admission;
+    readonly early: readonly EarlyRequest[];
+  }
+  | { readonly phase: "open"; readonly admission: Admission; readonly inFlight: number }
+  | { readonly phase: "over" };
+
+/** The types of this wire. */
+export interface OpenClawTypes extends WireTypes {
+  readonly State: OpenClawState;
+  readonly Frame: ClientFrame;
+  readonly Out: ServerFrame;
+  readonly Call: OpenClawCall;
+  readonly Value: OpenClawValue;
+  readonly Topic: Principal;
+  readonly Event: DomainEvent;
+}
+
+type Next = Step<OpenClawTypes>;
+type Act = Effect<OpenClawTypes>;
+
+const NOTHING: readonly Act[] = [];
+const OVER: OpenClawState = { phase: "over" };
+
+/** What one connection's machine is told at its birth. */
+export interface Greeting {
+  readonly nonce: string;
+  /** When the challenge was made, in milliseconds since the epoch. */
+  readonly issuedAt: number;
+  readonly render: (event: DomainEvent) => Rendering;
+}
+
+/** The machine of one connection. */
+export function openClawMachine(greeting: Greeting): Machine<OpenClawTypes> {
+  return {
+    open: () => {
+      const challenge = { nonce: greeting.nonce, ts: greeting.issuedAt };
+      return [{ phase: "waiting" }, [
+        { type: "send", frame: eventFrame("connect.challenge", challenge) },
+        { type: "arm", timer: "handshake", delayMs: HANDSHAKE_TIMEOUT_MS },
+      ]];
+    },
+    step: (state, input) => step(state, input, greeting.render),
+  };
+}
+
+function step(
+  state: OpenClawState,
+  input: Input<OpenClawTypes>,
+  render: (event: DomainEvent) => Rendering,
+): Next {
+  switch (input.type) {
+    case "frame":
+      return receive(state, input.frame);
+    case "result":
+      return conclude(state, input);
+    case "event":
+      return notify(state, input.event, render);
+    case "timer":
+      return state.phase === "open" || state.phase === "over" ? [state, NOTHING] : end(1000, "");
+    case "close":
+      return [OVER, [{ type: "cancel" }, { type: "unsubscribe" }]];
+  }
+}
+
+function receive(state: OpenClawState, frame: ClientFrame): Next {
+  switch (state.phase) {
+    case "waiting":
+      return begin(frame);
+    case "admitting":
+    case "welcoming":
+      return wait(state, frame);
+    case "open":
+      return serve(state, frame);
+    case "over":
+      return [state, NOTHING];
+  }
+}
+
+/** The first frame: `connect`, or the end. */
+function begin(frame: ClientFrame): Next {
+  if (frame.size > MAX_HANDSHAKE_MESSAGE) return end(1009, "");
+  if (frame.kind === "noise") return end(1000, "");
+  if (frame.kind === "malformed") return end(1008, "invalid request frame");
+  if (frame.method !== "connect") {
+    return refuse(frame.id, invalidRequest("invalid handshake: first request must be connect"));
+  }
+  let params: ConnectParams;
+  try {
+    params = parseConnectParams(frame.params);
+  } catch (thrown) {
+    return refuse(frame.id, toGatewayError(thrown));
+  }
+  if (params.minProtocol > PROTOCOL_VERSION || params.maxProtocol < PROTOCOL_VERSION) {
+    const details = { expectedProtocol: PROTOCOL_VERSION };
+    return refuse(frame.id, invalidRequest("protocol mismatch", { details }), 1002);
+  }
+  if (!isRole(params.role ?? "operator")) return refuse(frame.id, invalidRequest("invalid role"));
+  return [{ phase: "admitting", early: [] }, [
+    { type: "call", call: { kind: "admit", id: frame.id, params } },
+  ]];
+}
+
+/** Requests behind `connect` wait their turn; everything else is answered as if connected. */
+function wait(
+  state: Extract<OpenClawState, { phase: "admitting" | "welcoming" }>,
+  frame: ClientFrame,
+): Next {
+  if (frame.size > MAX_HANDSHAKE_MESSAGE) return end(1009, "");
+  if (frame.kind === "noise") return [state, NOTHING];
+  if (frame.kind === "malformed") return end(1008, "invalid request frame");
+  if (state.early.length >= MAX_EARLY_REQUESTS) {
+    return end(1008, "too many requests before hello-ok");
+  }
+  return [{ ...state, early: [...state.early, frame] }, NOTHING];
+}
+
+function serve(state: Extract<OpenClawState, { phase: "open" }>, frame: ClientFrame): Next {
+  if (frame.kind === "noise") return [state, NOTHING];
+  if (frame.kind === "malformed") {
+    return [state, [refusal(frame.id, invalidRequest(frame.message))]];
+  }
+  if (frame.method === "connect") {
+    const error = invalidRequest("connect is only valid as the first request");
+    return [state, [refusal(frame.id, error)]];
+  }
+  if (state.inFlight >= MAX_CALLS_IN_FLIGHT) {
+    const error = new GatewayError(
+      "UNAVAILABLE",
+      `more than ${MAX_CALLS_IN_FLIGHT} requests are running on this connection; wait for answers`,
+      { retryable: true },
+    );
+    return [state, [refusal(frame.id, error)]];
+  }
+  const { id, method, params } = frame;
+  const { principal } = state.admission;
+  return [{ ...state, inFlight: state.inFlight + 1 }, [
+    { type: "call", call: { kind: "request", id, method, params, principal } },
+  ]];
+}
+
+function conclude(
+  state: OpenClawState,
+  input: Extract<Input<OpenClawTypes>, { type: "result" }>,
+): Next {
+  const { call, outcome } = input;
+  switch (call.kind) {
+    case "admit":
+      return admitted(state, call.id, outcome);
+    case "hello":
+      return welcomed(state, call.id, outcome);
+    case "request": {
+      if (state.phase !== "open") return [state, NOTHING];
+      const next = input.last ? { ...state, inFlight: state.inFlight - 1 } : state;
+      return [next, answer(call.id, outcome)];
+    }
+  }
+}
+
+/** Subscribed first, described second, so that no event falls between the picture and the stream. */
+function admitted(state: OpenClawState, id: string, outcome: Outcome<OpenClawValue>): Next {
+  if (state.phase !== "admitting") return [state, NOTHING];
+  if (!outcome.ok || outcome.value.kind !== "admitted") return [OVER, answer(id, outcome)];
+  const { admission } = outcome.value;
+  return [{ phase: "welcoming", admission, early: state.early }, [
+    { type: "subscribe", topic: admission.principal },
+    { type: "call", call: { kind: "hello", id, admission } },
+  ]];
+}
+
+function welcomed(state: OpenClawState, id: string, outcome: Outcome<OpenClawValue>): Next {
+  if (state.phase !== "welcoming") return [state, NOTHING];
+  if (!outcome.ok) return [OVER, [...answer(id, outcome), closing(1011, "internal error")]];
+  let open: OpenClawState = { phase: "open", admission: state.admission, inFlight: 0 };
+  const effects: Act[] = [{ type: "disarm", timer: "handshake" }, ...answer(id, outcome)];
+  for (const frame of state.early) {
+    const [next, own] = receive(open, frame);
+    open = next;
+    effects.push(...own);
+  }
+  return [open, effects];
+}
+
+function answer(id: string, outcome: Outcome<OpenClawValue>): readonly Act[] {
+  if (outcome.ok) {
+    const { value } = outcome;
+    const payload = value.kind === "payload" ? value.payload : undefined;
+    return [{ type: "send", frame: { kind: "answer", id, payload } }];
+  }
+  const effects: Act[] = [];
+  if (outcome.error !== undefined) effects.push(refusal(id, outcome.error));
+  if (outcome.close !== undefined) {
+    effects.push(closing(outcome.close.code, outcome.close.reason));
+  }
+  return effects;
+}
+
+function notify(
+  state: OpenClawState,
+  event: DomainEvent,
+  render: (event: DomainEvent) => Rendering,
+): Next {
+  if (state.phase !== "open") return [state, NOTHING];
+  const { principal } = state.admission;
+  if (event.type === "access.revoked") {
+    const hit = event.deviceId === principal.device &&
+      (event.role === undefined || event.role === principal.role);
+    return hit ? end(1008, "device access was revoked") : [state, NOTHING];
+  }
+  if (event.type === "secret.changed") {
+    return principal.credential === "shared"
+      ? end(1008, "the gateway's token or password was changed")
+      : [state, NOTHING];
+  }
+  const effects: Act[] = [];
+  for (const rendered of render(event)) {
+    if (mayReceive(rendered, principal)) effects.push({ type: "send", frame: rendered.frame });
+  }
+  if (event.type === "shutdown") effects.push(closing(1012, "service restart"));
+  return [state, effects];
+}
+
+function refusal(id: unknown, error: GatewayError): Act {
+  return { type: "send", frame: { kind: "refusal", id, error } };
+}
+
+function closing(code: number, reason: string): Act {
+  return { type: "close", code, reason };
+}
+
+function end(code: number, reason: string): Next {
+  return [OVER, [closing(code, reason)]];
+}
+
+function refuse(id: string, error: GatewayError, code: number = 1008): Next {
+  return [OVER, [refusal(id, error), closing(code, cutToBytes(error.message, MAX_REASON_BYTES))]];
+}

@@ -1,0 +1,118 @@
+/** The agents of the configuration: who can be talked to, and what each is set to. */
+
+import { type AgentId, checked, isAgentId, type SessionKey } from "../core/id.ts";
+
+/** How an agent presents itself; all of it is the owner's text. */
+export interface AgentIdentity {
+  readonly name?: string;
+  readonly theme?: string;
+  readonly emoji?: string;
+  /** A picture: a path in the workspace, a URL or a data URL, as the configuration says. */
+  readonly avatar?: string;
+}
+
+/** One entry of `agents.list`. An entry whose id is not a valid agent id is left out. */
+export interface AgentSetting {
+  readonly id: string;
+  readonly name?: string;
+  readonly default?: boolean;
+  /** `provider/id`, a bare id or an alias. */
+  readonly model?: string;
+  readonly workspace?: string;
+  readonly identity?: AgentIdentity;
+  /** An interval as the configuration writes it, e.g. `30m`. */
+  readonly heartbeatEvery?: string;
+}
+
+/** What holds for every agent that does not say otherwise. */
+export interface AgentDefaults {
+  readonly model?: string;
+  readonly workspace?: string;
+  readonly heartbeatEvery?: string;
+}
+
+/** The part of the configuration that this service reads. */
+export interface AgentOptions {
+  readonly defaults: AgentDefaults;
+  readonly list: readonly AgentSetting[];
+}
+
+/** An agent with the defaults applied. */
+export interface AgentInfo {
+  readonly id: AgentId;
+  readonly name?: string;
+  readonly model?: string;
+  readonly workspace?: string;
+  readonly identity?: AgentIdentity;
+  readonly heartbeatEvery?: string;
+}
+
+/** The agent of a gateway whose configuration names none. */
+export const FALLBACK_AGENT_ID: AgentId = checked("main", isAgentId);
+
+/** Reads the configured agents; every answer reflects the configuration of that moment. */
+export class Agents {
+  readonly #options: () => AgentOptions;
+
+  constructor({ options }: { options: () => AgentOptions }) {
+    this.#options = options;
+  }
+
+  /** The agent marked as default, else the first, else {@linkcode FALLBACK_AGENT_ID}. */
+  get defaultId(): AgentId {
+    const named = settings(this.#options());
+    const chosen = named.find(({ setting }) => setting.default === true) ?? named[0];
+    return chosen?.id ?? FALLBACK_AGENT_ID;
+  }
+
+  /** Whether there is such an agent. */
+  has(id: AgentId): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  /** All agents in the order of the configuration; at least one. */
+  list(): readonly AgentInfo[] {
+    const options = this.#options();
+    const named = settings(options);
+    if (named.length === 0) {
+      return [inform(FALLBACK_AGENT_ID, { id: FALLBACK_AGENT_ID }, options.defaults)];
+    }
+    return named.map(({ id, setting }) => inform(id, setting, options.defaults));
+  }
+
+  get(id: AgentId): AgentInfo | undefined {
+    return this.list().find((agent) => agent.id === id);
+  }
+
+  /** The model that the agent is set to, else the one of the defaults, as the configuration writes it. */
+  modelFor(id: AgentId): string | undefined {
+    return (this.get(id) ?? this.#options().defaults).model;
+  }
+
+  /** The agent that a session belongs to. It may be one that is no longer configured. */
+  ofSession(key: SessionKey): AgentId {
+    const id = key.split(":", 2)[1] ?? "";
+    return isAgentId(id) ? id : this.defaultId;
+  }
+}
+
+/** Entries with a valid id, ids lower-cased; of two with one id the first counts. */
+function settings(options: AgentOptions): readonly { id: AgentId; setting: AgentSetting }[] {
+  const found = new Map<AgentId, AgentSetting>();
+  for (const setting of options.list) {
+    const id = setting.id.trim().toLowerCase();
+    if (isAgentId(id) && !found.has(id)) found.set(id, setting);
+  }
+  return [...found].map(([id, setting]) => ({ id, setting }));
+}
+
+function inform(id: AgentId, setting: AgentSetting, defaults: AgentDefaults): AgentInfo {
+  return {
+    id,
+    name: setting.name,
+    model: setting.model ?? defaults.model,
+    workspace: setting.workspace ?? defaults.workspace,
+    identity: setting.identity,
+    heartbeatEvery: setting.heartbeatEvery ?? defaults.heartbeatEvery,
+  };
+}

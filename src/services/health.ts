@@ -1,0 +1,301 @@
+/** How the gateway is: a summary that is made in the background and served from a cache. */
+
+import type { AgentId, TenantId } from "../core/id.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { DomainEvent, StateVersions } from "./domain_event.ts";
+import type { Heartbeat, HeartbeatStatus } from "./heartbeat.ts";
+import type { Hub } from "./hub.ts";
+import { Pacer } from "./pacer.ts";
+import { describeStatus, type StatusSources, type StatusSummary } from "./status.ts";
+import type { VersionCounters } from "./state_versions.ts";
+
+/** How long a summary is served, in milliseconds. Source: the reference gateway. */
+export const HEALTH_MAX_AGE_MS = 60_000;
+
+/** Shortest time between two refreshes that nobody waits for, in milliseconds. */
+export const HEALTH_REFRESH_INTERVAL_MS = 1_000;
+
+/** Shortest time between two broadcasts to a tenant, in milliseconds; the newest summary is sent. */
+export const HEALTH_BROADCAST_INTERVAL_MS = 1_000;
+
+/** Sessions listed in a summary, over all agents and for each. Source: the reference gateway. */
+export const RECENT_HEALTH_SESSIONS = 5;
+
+/** Sessions with the newest change, and how long ago that was in milliseconds. */
+export interface SessionsHealth {
+  /** Where sessions are kept, for people. */
+  readonly path: string;
+  readonly count: number;
+  readonly recent: readonly {
+    readonly key: string;
+    readonly updatedAt: number | null;
+    readonly age: number | null;
+  }[];
+}
+
+/** One agent in a {@linkcode HealthSummary}. */
+export interface AgentHealth {
+  readonly agentId: string;
+  readonly isDefault: boolean;
+  readonly heartbeat: Omit<HeartbeatStatus, "agentId">;
+  readonly sessions: SessionsHealth;
+}
+
+/** The state of the gateway as its clients show it. Frozen: the same object until the next refresh. */
+export interface HealthSummary {
+  readonly ok: true;
+  /** When the summary was made. */
+  readonly ts: number;
+  /** How long making it took. */
+  readonly durationMs: number;
+  /** Empty until there are channels. */
+  readonly channels: Readonly<Record<string, never>>;
+  readonly channelOrder: readonly string[];
+  readonly channelLabels: Readonly<Record<string, string>>;
+  /** Interval of the default agent's heartbeat; 0 when it does not beat. */
+  readonly heartbeatSeconds: number;
+  readonly defaultAgentId: string;
+  readonly agents: readonly AgentHealth[];
+  readonly sessions: SessionsHealth;
+}
+
+/** What health is made of. */
+export interface HealthParts extends Omit<StatusSources, "heartbeat"> {
+  readonly clock: Clock;
+  readonly hub: Hub;
+  readonly log: Log;
+  readonly heartbeat: Pick<Heartbeat, "describe" | "onChange">;
+  /** Shared with presence, as events carry both versions. */
+  readonly versions: VersionCounters;
+}
+
+/**
+ * The summaries of all tenants. One refresh runs at a time; each raises the tenant's health version and
+ * is broadcast, at most one a second.
+ */
+export class HealthMonitor {
+  readonly #parts: HealthParts;
+  readonly #boards = new Map<TenantId, Board>();
+  #observing: readonly Cancel[] = [];
+
+  constructor(parts: HealthParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The summary: the cached one, at once, when it is at most {@linkcode HEALTH_MAX_AGE_MS} old (what
+   * changed since is then looked at in the background), else a new one. With `probe` it is always made
+   * after the call. Rejects when the store does not answer.
+   */
+  summary(
+    tenant: TenantId,
+    options?: { readonly probe?: boolean },
+  ): HealthSummary | Promise<HealthSummary> {
+    const board = this.#board(tenant);
+    return options?.probe === true ? board.probe() : board.summary();
+  }
+
+  /** The newest summary, whatever its age; undefined before the first. */
+  cached(tenant: TenantId): HealthSummary | undefined {
+    return this.#boards.get(tenant)?.current;
+  }
+
+  /** Something that the summary shows has changed: the next call that reads the cache renews it. */
+  invalidate(tenant: TenantId): void {
+    this.#boards.get(tenant)?.invalidate();
+  }
+
+  /** Makes a new summary in the background and broadcasts it; a failure is logged. */
+  refresh(tenant: TenantId): void {
+    this.#board(tenant).refreshInBackground();
+  }
+
+  /** The overview for operators, read anew. */
+  status(tenant: TenantId): Promise<StatusSummary> {
+    return describeStatus(this.#parts, { tenant, now: this.#parts.clock.now() });
+  }
+
+  /** What an event about this tenant's state carries. */
+  versions(tenant: TenantId): StateVersions {
+    return this.#parts.versions.of(tenant);
+  }
+
+  /** Begins to notice changes: those of runs, sessions and heartbeats. */
+  start(): void {
+    for (const cancel of this.#observing) cancel();
+    this.#observing = [
+      this.#parts.hub.observe((tenant, event) => {
+        if (changesHealth(event)) this.invalidate(tenant);
+      }),
+      this.#parts.heartbeat.onChange((tenant) => this.invalidate(tenant)),
+    ];
+  }
+
+  /** Notices and broadcasts nothing more. */
+  stop(): void {
+    for (const cancel of this.#observing) cancel();
+    this.#observing = [];
+    for (const board of this.#boards.values()) board.stop();
+  }
+
+  #board(tenant: TenantId): Board {
+    let board = this.#boards.get(tenant);
+    if (board === undefined) {
+      const { clock, hub, log, versions } = this.#parts;
+      board = new Board({
+        clock,
+        read: () => describeHealth(this.#parts, tenant),
+        renewed: () => versions.raise(tenant, "health"),
+        broadcast: (health) =>
+          hub.publish(tenant, { type: "health", health, versions: versions.of(tenant) }),
+        failed: (error) =>
+          log.write("warn", "the health summary was not renewed", { tenant, error: String(error) }),
+      });
+      this.#boards.set(tenant, board);
+    }
+    return board;
+  }
+}
+
+/** What one tenant's cache is made of. */
+interface BoardParts {
+  readonly clock: Clock;
+  readonly read: () => Promise<HealthSummary>;
+  readonly renewed: () => void;
+  readonly broadcast: (summary: HealthSummary) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** The cache of one tenant. */
+class Board {
+  readonly #parts: BoardParts;
+  readonly #pacer: Pacer;
+  current: HealthSummary | undefined;
+  /** When the current summary was begun and when a refresh was last tried, monotonic. */
+  #madeAt = 0;
+  #triedAt = -Infinity;
+  #stale = false;
+  #refreshing: Promise<HealthSummary> | undefined;
+  #probing: Promise<HealthSummary> | undefined;
+
+  constructor(parts: BoardParts) {
+    this.#parts = parts;
+    this.#pacer = new Pacer({
+      clock: parts.clock,
+      intervalMs: HEALTH_BROADCAST_INTERVAL_MS,
+      task: () => {
+        if (this.current !== undefined) parts.broadcast(this.current);
+      },
+    });
+  }
+
+  summary(): HealthSummary | Promise<HealthSummary> {
+    const current = this.current;
+    if (current === undefined) return this.#refresh();
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#madeAt > HEALTH_MAX_AGE_MS) return this.#refresh();
+    if (this.#stale && now - this.#triedAt >= HEALTH_REFRESH_INTERVAL_MS) {
+      this.refreshInBackground();
+    }
+    return current;
+  }
+
+  /** All who ask while a refresh runs share the one that follows it. */
+  probe(): Promise<HealthSummary> {
+    const running = this.#refreshing;
+    if (running === undefined) return this.#refresh();
+    return this.#probing ??= running.catch(() => {}).then(() => {
+      this.#probing = undefined;
+      return this.#refresh();
+    });
+  }
+
+  refreshInBackground(): void {
+    this.#refresh().catch(this.#parts.failed);
+  }
+
+  invalidate(): void {
+    this.#stale = true;
+  }
+
+  stop(): void {
+    this.#pacer.stop();
+  }
+
+  #refresh(): Promise<HealthSummary> {
+    return this.#refreshing ??= this.#renew().finally(() => this.#refreshing = undefined);
+  }
+
+  async #renew(): Promise<HealthSummary> {
+    const began = this.#parts.clock.monotonic();
+    this.#triedAt = began;
+    // Changes that come while the store is read make the outcome stale again.
+    this.#stale = false;
+    try {
+      this.current = await this.#parts.read();
+    } catch (error) {
+      this.#stale = true;
+      throw error;
+    }
+    this.#madeAt = began;
+    this.#parts.renewed();
+    this.#pacer.request();
+    return this.current;
+  }
+}
+
+/** Runs that begin or end and messages move the sessions' times; what is said in between does not. */
+function changesHealth(event: DomainEvent): boolean {
+  return event.type === "session.message" || (event.type === "run" && event.step.kind !== "text");
+}
+
+async function describeHealth(parts: HealthParts, tenant: TenantId): Promise<HealthSummary> {
+  const { clock, agents, heartbeat } = parts;
+  const began = clock.monotonic();
+  const ts = clock.now();
+  const defaultAgentId = agents.defaultId;
+  const [beats, sessions, ...ofAgents] = await Promise.all([
+    heartbeat.describe(tenant),
+    sessionsHealth(parts, { tenant, ts }),
+    ...agents.list().map(({ id }) => sessionsHealth(parts, { tenant, ts, agentId: id })),
+  ]);
+  const described = beats.map(({ agentId, ...beat }, at) => ({
+    agentId,
+    isDefault: agentId === defaultAgentId,
+    heartbeat: beat,
+    sessions: ofAgents[at] ?? { path: parts.sessions.path, count: 0, recent: [] },
+  }));
+  const ownBeat = beats.find(({ agentId }) => agentId === defaultAgentId);
+  return Object.freeze({
+    ok: true,
+    ts,
+    durationMs: Math.round(clock.monotonic() - began),
+    channels: {},
+    channelOrder: [],
+    channelLabels: {},
+    heartbeatSeconds: Math.round((ownBeat?.everyMs ?? 0) / 1_000),
+    defaultAgentId,
+    agents: described,
+    sessions,
+  });
+}
+
+async function sessionsHealth(
+  { sessions }: HealthParts,
+  { tenant, ts, agentId }: { tenant: TenantId; ts: number; agentId?: AgentId },
+): Promise<SessionsHealth> {
+  const [count, recent] = await Promise.all([
+    sessions.count(tenant, { agentId }),
+    sessions.recent(tenant, { limit: RECENT_HEALTH_SESSIONS, agentId }),
+  ]);
+  return {
+    path: sessions.path,
+    count,
+    recent: recent.map(({ key, entry: { updatedAt } }) => ({
+      key,
+      updatedAt,
+      age: Math.max(0, ts - updatedAt),
+    })),
+  };
+}

@@ -1,0 +1,168 @@
+/** A run that has not ended, as this process knows it. */
+
+import type { TenantId } from "../core/id.ts";
+import type { ModelInfo } from "../ports/model.ts";
+import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
+import type { Outcome } from "./run_execution.ts";
+import type { Place } from "./run_queue.ts";
+import { MAX_RECORD_TEXT_CHARS, type RunRecord } from "./run_record.ts";
+import type { RunRequest } from "./run_request.ts";
+import type { NewMessage, SessionEntry } from "./session_entry.ts";
+
+/** What a run keeps of its request; message and pictures are in the transcript by then. */
+export type RunTerms = Pick<
+  RunRequest,
+  "kind" | "sessionKey" | "requestedKey" | "thinking" | "timeoutMs" | "extraSystemPrompt"
+>;
+
+/**
+ * Where a run stands: `claiming` until its message is stored, `waiting` for its turn, `running`,
+ * `saving` once nothing can change how it ends.
+ */
+export type RunPhase = "claiming" | "waiting" | "running" | "saving";
+
+/** One run's life; `runs.ts` moves it on. */
+export class LiveRun {
+  readonly tenant: TenantId;
+  readonly runId: RunId;
+  readonly terms: RunTerms;
+  readonly acceptedAt: number;
+  /** Whether the message was stored; never rejects. */
+  readonly claimed: PromiseWithResolvers<boolean> = Promise.withResolvers();
+  /** How the run ended, with all of its text; never rejects. */
+  readonly ended: PromiseWithResolvers<RunRecord> = Promise.withResolvers();
+  readonly #control = new AbortController();
+  phase: RunPhase = "claiming";
+  /** Known once it is claimed. */
+  fingerprint = "";
+  place: Place | undefined;
+  abortReason: AbortReason | undefined;
+  startedAt: number | undefined;
+  sessionId: string | undefined;
+  model: ModelInfo | undefined;
+  #sequence = 0;
+
+  constructor(
+    identity: { tenant: TenantId; runId: RunId; acceptedAt: number },
+    terms: RunTerms,
+  ) {
+    this.tenant = identity.tenant;
+    this.runId = identity.runId;
+    this.acceptedAt = identity.acceptedAt;
+    const { kind, sessionKey, requestedKey, thinking, timeoutMs, extraSystemPrompt } = terms;
+    this.terms = { kind, sessionKey, requestedKey, thinking, timeoutMs, extraSystemPrompt };
+  }
+
+  /** Aborted with the run. */
+  get signal(): AbortSignal {
+    return this.#control.signal;
+  }
+
+  /** The number of the next event, from 1. */
+  nextSequence(): number {
+    return ++this.#sequence;
+  }
+
+  /** Gives the run up for this reason. False when it has ended, or was given up before. */
+  abort(reason: AbortReason): boolean {
+    if (this.abortReason !== undefined || this.phase === "saving") return false;
+    this.abortReason = reason;
+    this.#control.abort();
+    return true;
+  }
+
+  /** The record of a run that has not ended. */
+  openRecord(): RunRecord {
+    const { kind, sessionKey } = this.terms;
+    const { fingerprint, acceptedAt } = this;
+    return { kind, sessionKey, fingerprint, state: "open", acceptedAt };
+  }
+
+  /** The record of a run that ended so, with all of its text. */
+  endRecord(outcome: Outcome, endedAt: number): RunRecord {
+    return {
+      ...this.openRecord(),
+      state: outcome.kind,
+      startedAt: this.startedAt,
+      endedAt,
+      error: outcome.kind === "failed" ? outcome.message : undefined,
+      stopReason: this.#stopReason(outcome),
+      text: outcome.text,
+      sessionId: this.sessionId,
+      provider: this.model?.provider,
+      model: this.model?.id,
+      usage: outcome.kind === "ok" ? outcome.usage : undefined,
+    };
+  }
+
+  /** What the transcript shall hold of the question. */
+  questionMessage({ message, images }: Pick<RunRequest, "message" | "images">): NewMessage {
+    const { runId, acceptedAt: at } = this;
+    return { role: "user", text: message, at, runId, images: images?.length ? images : undefined };
+  }
+
+  /** What the transcript shall hold of the answer: nothing where nothing was said. */
+  answerMessages(outcome: Outcome, at: number): readonly NewMessage[] {
+    if (outcome.text === "" && outcome.kind !== "failed") return [];
+    return [{
+      role: "assistant",
+      text: outcome.text,
+      at,
+      runId: this.runId,
+      model: this.model?.id,
+      provider: this.model?.provider,
+      usage: outcome.kind === "ok" ? outcome.usage : undefined,
+      stopReason: this.#stopReason(outcome),
+      aborted: outcome.kind === "aborted" ? true : undefined,
+      error: outcome.kind === "failed" ? outcome.message : undefined,
+    }];
+  }
+
+  /** The session's entry after a run that ended so. */
+  changeEntry(entry: SessionEntry, outcome: Outcome): SessionEntry {
+    const usage = outcome.kind === "ok" ? outcome.usage : undefined;
+    return {
+      ...entry,
+      abortedLastRun: outcome.kind === "aborted",
+      modelProvider: this.model?.provider ?? entry.modelProvider,
+      model: this.model?.id ?? entry.model,
+      contextTokens: this.model?.contextWindow ?? entry.contextTokens,
+      inputTokens: usage?.input ?? entry.inputTokens,
+      outputTokens: usage?.output ?? entry.outputTokens,
+      totalTokens: usage?.total ?? entry.totalTokens,
+    };
+  }
+
+  /** The last step that is told of a run that ended so. */
+  endStep(outcome: Outcome): RunStep {
+    const { text } = outcome;
+    switch (outcome.kind) {
+      case "ok":
+        return { kind: "end", text, stopReason: outcome.stopReason, usage: outcome.usage };
+      case "aborted":
+        return { kind: "aborted", text, stopReason: this.abortReason ?? "rpc" };
+      case "failed":
+        return { kind: "failed", message: outcome.message };
+    }
+  }
+
+  #stopReason(outcome: Outcome): string | undefined {
+    switch (outcome.kind) {
+      case "ok":
+        return outcome.stopReason;
+      case "aborted":
+        return this.abortReason;
+      case "failed":
+        return "error";
+    }
+  }
+}
+
+/** A record as it is kept: a chat's answer is in its session alone, an agent's is cut to its bound. */
+export function keptRecord(record: RunRecord): RunRecord {
+  const { text = "" } = record;
+  if (record.kind === "chat") return { ...record, text: undefined };
+  if (text.length <= MAX_RECORD_TEXT_CHARS) return record;
+  const cut = text.slice(0, MAX_RECORD_TEXT_CHARS);
+  return { ...record, text: cut.isWellFormed() ? cut : cut.slice(0, -1), textCut: true };
+}

@@ -1,0 +1,127 @@
+/** What a run is asked for, and what the one who asks is told. */
+
+import { GatewayError, invalidRequest } from "../core/error.ts";
+import type { SessionKey } from "../core/id.ts";
+import { quote } from "../core/quote.ts";
+import type { ModelImage } from "../ports/model.ts";
+import { type ChatCommand, chatCommand } from "./chat_command.ts";
+import type { RunId } from "./domain_event.ts";
+import type { RunRecord } from "./run_record.ts";
+import { MAX_MESSAGE_TEXT_CHARS } from "./session_entry.ts";
+import { SETTING_CHOICES } from "./session_patch.ts";
+
+/** Longest extra system prompt, in characters; it is sent to the model with every message. */
+export const MAX_EXTRA_PROMPT_CHARS = 64 * 1024;
+
+/** A message that a model shall answer. */
+export interface RunRequest {
+  /** `chat`: a message of {@linkcode chatCommand} is a command; `agent`: all is text. */
+  readonly kind: "chat" | "agent";
+  readonly sessionKey: SessionKey;
+  /** The session key as the client wrote it; the run's events echo it. */
+  readonly requestedKey: string;
+  /** Becomes the run's id. */
+  readonly idempotencyKey: string;
+  /** All that the client asked, as JSON: the same key with other params is refused. */
+  readonly params: unknown;
+  readonly message: string;
+  readonly images?: readonly ModelImage[];
+  /** One of `off`, `minimal`, `low`, `medium`, `high`; absent or empty: the session's. */
+  readonly thinking?: string;
+  /** Milliseconds from the run's start; 0: as long as a run may take at all; absent: the configured limit. */
+  readonly timeoutMs?: number;
+  readonly extraSystemPrompt?: string;
+  /** The session that this one works for; stored with it. */
+  readonly spawnedBy?: string;
+}
+
+/** What became of a request to run. */
+export type StartOutcome =
+  /**
+   * The message is stored. The run waits until `begin` is called, which the caller does once its answer
+   * is on its way. `ended` never rejects; its record has the whole text.
+   */
+  | {
+    readonly status: "accepted";
+    readonly runId: RunId;
+    readonly acceptedAt: number;
+    readonly begin: () => void;
+    readonly ended: Promise<RunRecord>;
+  }
+  /** The same request came before, and its run has not ended. */
+  | { readonly status: "in_flight"; readonly runId: RunId; readonly acceptedAt: number }
+  /** The same request came before, and its run has ended. */
+  | { readonly status: "ended"; readonly runId: RunId; readonly record: RunRecord }
+  /** The message was a command that stops the session's runs. */
+  | { readonly status: "stopped" } & AbortOutcome;
+
+/** Which runs an abort ended. */
+export interface AbortOutcome {
+  readonly aborted: boolean;
+  readonly runIds: readonly RunId[];
+}
+
+/** How a run ended, for one who waited. `timeout`: the wait ended first, or the run by its time limit. */
+export interface RunReport {
+  readonly runId: string;
+  readonly status: "ok" | "error" | "timeout";
+  readonly startedAt?: number;
+  readonly endedAt?: number;
+  readonly error?: string;
+}
+
+/** Throws `INVALID_REQUEST` for what no run can be asked. */
+export function checkRequest(request: RunRequest): void {
+  const { message, images = [], thinking, extraSystemPrompt = "" } = request;
+  if (message.trim() === "" && images.length === 0) {
+    throw invalidRequest("message or attachment required");
+  }
+  if (message.length > MAX_MESSAGE_TEXT_CHARS) {
+    throw invalidRequest(
+      `message has ${message.length} characters; at most ${MAX_MESSAGE_TEXT_CHARS} are accepted`,
+    );
+  }
+  if (extraSystemPrompt.length > MAX_EXTRA_PROMPT_CHARS) {
+    throw invalidRequest(
+      `extraSystemPrompt has ${extraSystemPrompt.length} characters; at most ${MAX_EXTRA_PROMPT_CHARS} are accepted`,
+    );
+  }
+  const levels = SETTING_CHOICES.thinkingLevel;
+  if (thinking && !levels.some((level) => level === thinking)) {
+    throw invalidRequest(
+      `thinking ${quote(thinking, 40)} is not a level; use ${levels.join("|")}`,
+    );
+  }
+}
+
+/** The command that a request is; an agent's message and one with pictures are never one. */
+export function commandOf({ kind, message, images = [] }: RunRequest): ChatCommand | undefined {
+  return kind === "chat" && images.length === 0 ? chatCommand(message) : undefined;
+}
+
+/** The refusal of a key that came with other parameters before. */
+export function keyReused(runId: RunId): GatewayError {
+  return invalidRequest(
+    `idempotency key ${quote(runId, 80)} was used with different parameters; use a new key`,
+  );
+}
+
+/** Says how a run ended; one that was aborted by its user ended well. */
+export function reportOf(runId: string, record: RunRecord): RunReport {
+  const { startedAt, endedAt } = record;
+  if (timedOut(record)) {
+    return { runId, status: "timeout", startedAt, endedAt, error: TIMEOUT_SUMMARY };
+  }
+  return record.state === "failed"
+    ? { runId, status: "error", startedAt, endedAt, error: record.error ?? "the run failed" }
+    : { runId, status: "ok", startedAt, endedAt };
+}
+
+/** Whether its time limit ended the run. */
+export function timedOut(record: RunRecord): boolean {
+  return record.state === "aborted" && record.stopReason === "timeout";
+}
+
+/** Why a run that took too long has no complete answer, and what helps. */
+export const TIMEOUT_SUMMARY =
+  "the run reached its time limit and was aborted; ask for less or allow it more time";

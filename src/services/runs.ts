@@ -1,0 +1,514 @@
+/** Runs: a message goes into a session, a model answers, everyone who watches sees it happen. */
+
+import type { Principal } from "../core/access.ts";
+import { GatewayError, invalidRequest } from "../core/error.ts";
+import { ExpiringMap } from "../core/expiring_map.ts";
+import type { SessionKey, TenantId } from "../core/id.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { type Store, StoreConflict } from "../ports/store.ts";
+import type { Agents } from "./agents.ts";
+import { statusText } from "./chat_command.ts";
+import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
+import type { Hub } from "./hub.ts";
+import { KeyedMutex } from "./keyed_mutex.ts";
+import { keptRecord, LiveRun } from "./live_run.ts";
+import type { Models } from "./models.ts";
+import { answer, type Facts } from "./run_answer.ts";
+import { describeError, logFailure, saveEnding } from "./run_ending.ts";
+import { type Outcome, settledOutcome, unsavedOutcome } from "./run_execution.ts";
+import { gatherFacts } from "./run_facts.ts";
+import { RunQueue } from "./run_queue.ts";
+import {
+  fingerprintOf,
+  interrupted,
+  isRunId,
+  type RunRecord,
+  RunRecords,
+  SWEEP_EVERY_RUNS,
+  toRunId,
+} from "./run_record.ts";
+import { recoverRuns } from "./run_recovery.ts";
+import {
+  type AbortOutcome,
+  checkRequest,
+  commandOf,
+  keyReused,
+  reportOf,
+  type RunReport,
+  type RunRequest,
+  type StartOutcome,
+} from "./run_request.ts";
+import { RunWaiters } from "./run_waiters.ts";
+import type { SessionEntry } from "./session_entry.ts";
+import { injectNote, type Note } from "./session_note.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** Runs at once where the configuration does not say. */
+export const DEFAULT_MAX_CONCURRENT = 4;
+
+/** A run's time limit where neither the client nor the configuration says, in milliseconds. */
+export const DEFAULT_RUN_TIMEOUT_MS = 600_000;
+
+/** The longest that a run may take, in milliseconds, whatever was asked. */
+export const MAX_RUN_TIMEOUT_MS = 24 * 60 * 60_000;
+
+/** How long a wait for a run lasts unless the client says, in milliseconds. */
+export const DEFAULT_WAIT_MS = 30_000;
+
+/** How long the end of a run is remembered in memory, in milliseconds. */
+export const RESULT_TTL_MS = 10 * 60_000;
+
+/** Ends of runs remembered in memory; the oldest gives way and is read from the store again. */
+export const MAX_RESULTS = 1_000;
+
+/** How long a stop waits for runs to be stored, in milliseconds; the rest is recovered at the next start. */
+export const STOP_DEADLINE_MS = 5_000;
+
+/** The part of the configuration that runs read, at every use. */
+export interface RunOptions {
+  readonly maxConcurrent?: number;
+  /** Milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** What runs are made of. */
+export interface RunParts {
+  readonly store: Store;
+  readonly sessions: Pick<Sessions, "get" | "history" | "append">;
+  readonly agents: Agents;
+  readonly models: Models;
+  readonly hub: Hub;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly options: () => RunOptions;
+  /** Live facts about the gateway, by name, for `/status` and the embedded model. */
+  readonly facts?: (tenant: TenantId) => Facts | Promise<Facts>;
+}
+
+/** A run that has not ended. */
+export interface ActiveRun {
+  readonly runId: RunId;
+  readonly sessionKey: SessionKey;
+  readonly acceptedAt: number;
+  /** Absent while it waits for its turn. */
+  readonly startedAt?: number;
+}
+
+/**
+ * Starts, follows, ends and remembers runs. A message is stored before {@linkcode Runs.start} resolves,
+ * an answer before its `end` event is published. Runs of one session go one after the other. No client's
+ * connection is needed for a run to go on.
+ */
+export class Runs {
+  readonly #parts: RunParts;
+  readonly #records: RunRecords;
+  readonly #queue: RunQueue;
+  readonly #waiters: RunWaiters;
+  /** By tenant and run; bounded by the queue. */
+  readonly #live = new Map<string, LiveRun>();
+  readonly #claims = new KeyedMutex();
+  readonly #results: ExpiringMap<string, RunRecord>;
+  #started = 0;
+  #stopping = false;
+
+  constructor(parts: RunParts) {
+    const { clock, store, options } = parts;
+    this.#parts = parts;
+    this.#records = new RunRecords({ store, clock });
+    this.#queue = new RunQueue({
+      maxConcurrent: () => options().maxConcurrent ?? DEFAULT_MAX_CONCURRENT,
+    });
+    this.#waiters = new RunWaiters({ clock });
+    this.#results = new ExpiringMap({
+      now: () => clock.monotonic(),
+      ttlMs: RESULT_TTL_MS,
+      capacity: MAX_RESULTS,
+    });
+  }
+
+  /** How many runs run and wait, over all tenants. */
+  get counts(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#queue.running, waiting: this.#queue.waiting };
+  }
+
+  /** The tenant's runs that have not ended, oldest first. */
+  active(tenant: TenantId): readonly ActiveRun[] {
+    return [...this.#live.values()]
+      .filter((run) => run.tenant === tenant && run.phase !== "claiming")
+      .map(({ runId, terms, acceptedAt, startedAt }) => ({
+        runId,
+        sessionKey: terms.sessionKey,
+        acceptedAt,
+        startedAt,
+      }));
+  }
+
+  /**
+   * Takes a message into its session, once for each idempotency key; see {@linkcode StartOutcome}.
+   * Throws `INVALID_REQUEST` for a key that came with other params before, for what cannot be asked and
+   * where the session's policy forbids it; `UNAVAILABLE` (retryable) when too much waits or the store
+   * fails, in which case nothing was stored.
+   */
+  async start(principal: Principal, request: RunRequest): Promise<StartOutcome> {
+    const { tenant } = principal;
+    const runId = toRunId(request.idempotencyKey);
+    checkRequest(request);
+    const command = commandOf(request);
+    if (command === "stop") {
+      const { sessionKey } = request;
+      const outcome = await this.abort(tenant, { sessionKey, reason: "stop" });
+      return { status: "stopped", ...outcome };
+    }
+    const name = nameOf(tenant, runId);
+    for (;;) {
+      const live = this.#live.get(name);
+      if (live === undefined) {
+        const acceptedAt = this.#parts.clock.now();
+        const run = new LiveRun({ tenant, runId, acceptedAt }, request);
+        const outcome = await this.#claim(run, { request, command });
+        if (outcome !== undefined) return outcome;
+      } else if (await live.claimed.promise) {
+        if (live.fingerprint !== await fingerprintOfRequest(request)) throw keyReused(runId);
+        return { status: "in_flight", runId, acceptedAt: live.acceptedAt };
+      }
+    }
+  }
+
+  /**
+   * Ends one run of a session, or all of them, those that wait included; what was said so far is stored
+   * when it resolves. Throws `INVALID_REQUEST` when the run belongs to another session.
+   */
+  async abort(
+    tenant: TenantId,
+    { sessionKey, runId, reason = "rpc" }: {
+      sessionKey: SessionKey;
+      runId?: string;
+      reason?: AbortReason;
+    },
+  ): Promise<AbortOutcome> {
+    const named = runId === undefined ? undefined : this.#live.get(nameOf(tenant, runId));
+    if (named !== undefined && named.terms.sessionKey !== sessionKey) {
+      throw invalidRequest("runId does not match sessionKey");
+    }
+    const runs = runId === undefined
+      ? [...this.#live.values()].filter((run) =>
+        run.tenant === tenant && run.terms.sessionKey === sessionKey
+      )
+      : [named].filter((run) => run !== undefined);
+    const aborted = await this.#abortAll(runs, reason);
+    await Promise.all(aborted.map((run) => run.ended.promise));
+    return { aborted: aborted.length > 0, runIds: aborted.map((run) => run.runId) };
+  }
+
+  /** Waits for a run to end, even for one that has not begun. Absent `timeoutMs`: {@linkcode DEFAULT_WAIT_MS}. */
+  async wait(
+    tenant: TenantId,
+    { runId, timeoutMs = DEFAULT_WAIT_MS, signal }: {
+      runId: string;
+      timeoutMs?: number;
+      signal?: AbortSignal;
+    },
+  ): Promise<RunReport> {
+    const name = nameOf(tenant, runId);
+    const known = isRunId(runId) ? await this.#ended(tenant, runId) : undefined;
+    if (known !== undefined) return reportOf(runId, known);
+    const record = await this.#waiters.wait(name, { timeoutMs, signal });
+    return record === undefined ? { runId, status: "timeout" } : reportOf(runId, record);
+  }
+
+  /** Puts a note into a session; see {@linkcode injectNote}. */
+  inject(tenant: TenantId, note: Note): Promise<{ readonly messageId: string }> {
+    return injectNote(this.#parts, { tenant, note });
+  }
+
+  /**
+   * Closes the records of runs that an earlier process left open, and marks their sessions. Returns how
+   * many there were. Runs of this process stay untouched, so it may run beside them.
+   */
+  async recover(tenant: TenantId): Promise<number> {
+    const recovered = await recoverRuns({
+      ...this.#parts,
+      records: this.#records,
+      isLive: (runId) => this.#live.has(nameOf(tenant, runId)),
+    }, tenant);
+    if (recovered > 0) this.#parts.log.write("info", "interrupted runs closed", { recovered });
+    await this.#records.sweep(tenant);
+    return recovered;
+  }
+
+  /** Aborts every run and waits until what they said is stored, at most {@linkcode STOP_DEADLINE_MS}. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const runs = [...this.#live.values()];
+    const ended = this.#abortAll(runs, "shutdown").then(() => {
+      const left = [...this.#live.values()].filter((run) => run.phase !== "claiming");
+      return Promise.all(left.map((run) => run.ended.promise));
+    });
+    const deadline = Promise.withResolvers<void>();
+    const cancel = this.#parts.clock.after(STOP_DEADLINE_MS, () => deadline.resolve());
+    await Promise.race([ended, deadline.promise]);
+    cancel();
+  }
+
+  // Accepting.
+
+  /**
+   * Stores the message of a run, unless its key is known. Undefined: another process was faster. The run
+   * is live from the first moment, so that an abort right behind the message finds it; messages of one
+   * session are stored in the order of the calls.
+   */
+  async #claim(
+    run: LiveRun,
+    { request, command }: { request: RunRequest; command: "status" | undefined },
+  ): Promise<StartOutcome | undefined> {
+    const { tenant, runId, terms } = run;
+    const name = nameOf(tenant, runId);
+    this.#live.set(name, run);
+    try {
+      return await this.#claims.run(nameOf(tenant, terms.sessionKey), {
+        name: terms.requestedKey,
+        work: () => this.#admit(run, { request, command }),
+      });
+    } catch (error) {
+      run.place?.leave();
+      if (error instanceof StoreConflict && error.key.id === runId) return undefined;
+      if (error instanceof GatewayError) throw error;
+      this.#parts.log.write("error", "message not stored", { runId, error: describeError(error) });
+      throw unavailable("the message could not be stored and was not accepted; send it again");
+    } finally {
+      const accepted = run.phase !== "claiming";
+      if (!accepted) this.#live.delete(name);
+      run.claimed.resolve(accepted);
+    }
+  }
+
+  async #admit(
+    run: LiveRun,
+    { request, command }: { request: RunRequest; command: "status" | undefined },
+  ): Promise<StartOutcome> {
+    const { tenant, runId } = run;
+    run.fingerprint = await fingerprintOfRequest(request);
+    const { known, revision } = await this.#lookUp(tenant, runId);
+    if (known !== undefined) {
+      if (known.fingerprint !== run.fingerprint) throw keyReused(runId);
+      return { status: "ended", runId, record: known };
+    }
+    if (this.#stopping) throw unavailable("the gateway is stopping; send it again in a moment");
+    return command === "status"
+      ? await this.#acceptStatus(run, { request, revision })
+      : await this.#accept(run, { request, revision });
+  }
+
+  async #accept(
+    run: LiveRun,
+    { request, revision }: { request: RunRequest; revision: number },
+  ): Promise<StartOutcome> {
+    const { tenant, runId, acceptedAt, terms } = run;
+    const { sessionKey, requestedKey } = terms;
+    const work = () => this.#execute(run);
+    const place = this.#queue.reserve(nameOf(tenant, sessionKey), { work, label: requestedKey });
+    run.place = place;
+    const { entry } = await this.#parts.sessions.append(tenant, sessionKey, {
+      messages: [run.questionMessage(request)],
+      change: (before) => ({
+        ...allowed(before),
+        spawnedBy: request.spawnedBy ?? before.spawnedBy,
+      }),
+      alongside: [this.#records.put(tenant, runId, run.openRecord(), revision)],
+    });
+    run.sessionId = entry.sessionId;
+    run.phase = "waiting";
+    this.#countStart(tenant);
+    const begin = (): void => place.begin();
+    return { status: "accepted", runId, acceptedAt, begin, ended: run.ended.promise };
+  }
+
+  /** Answers `/status` itself: message and answer are stored together, the run is over before it begins. */
+  async #acceptStatus(
+    run: LiveRun,
+    { request, revision }: { request: RunRequest; revision: number },
+  ): Promise<StartOutcome> {
+    const { tenant, runId, acceptedAt } = run;
+    const { sessionKey, requestedKey } = run.terms;
+    const { hub, sessions } = this.#parts;
+    const entry = await sessions.get(tenant, sessionKey);
+    const text = statusText(await this.#facts(run, entry));
+    const outcome: Outcome = { kind: "ok", text, stopReason: "injected" };
+    run.startedAt = acceptedAt;
+    const record = keptRecord(run.endRecord(outcome, acceptedAt));
+    await sessions.append(tenant, sessionKey, {
+      messages: [run.questionMessage(request), ...run.answerMessages(outcome, acceptedAt)],
+      change: allowed,
+      alongside: [this.#records.put(tenant, runId, record, revision)],
+    });
+    const name = nameOf(tenant, runId);
+    this.#results.set(name, record);
+    this.#countStart(tenant);
+    const begin = (): void => {
+      const at = acceptedAt;
+      const event = {
+        type: "session.message",
+        sequence: 1,
+        runId,
+        sessionKey,
+        requestedKey,
+      } as const;
+      hub.publish(tenant, { ...event, at, text });
+      this.#waiters.notify(name, record);
+    };
+    return { status: "accepted", runId, acceptedAt, begin, ended: Promise.resolve(record) };
+  }
+
+  /** The end of a run; undefined while it goes on, and for one that nobody asked for. */
+  async #ended(tenant: TenantId, runId: RunId): Promise<RunRecord | undefined> {
+    const name = nameOf(tenant, runId);
+    for (;;) {
+      const live = this.#live.get(name);
+      if (live === undefined) {
+        const { known } = await this.#lookUp(tenant, runId);
+        // A run that began meanwhile has an open record that does not mean an interruption.
+        if (known === undefined || !this.#live.has(name)) return known;
+      } else if (await live.claimed.promise) {
+        return this.#results.get(name);
+      }
+    }
+  }
+
+  /** What is known of a run that is not live here; `revision` is what its record must be replaced at. */
+  async #lookUp(
+    tenant: TenantId,
+    runId: RunId,
+  ): Promise<{ readonly known?: RunRecord; readonly revision: number }> {
+    const name = nameOf(tenant, runId);
+    const item = this.#results.get(name) === undefined
+      ? await this.#records.get(tenant, runId)
+      : undefined;
+    // The run may have ended while the store was asked.
+    const known = this.#results.get(name);
+    if (known !== undefined) return { known, revision: 0 };
+    if (item === undefined) return { revision: 0 };
+    const { value, revision } = item;
+    if (this.#records.expired(value)) return { revision };
+    return { known: value.state === "open" ? interrupted(value) : value, revision };
+  }
+
+  // Running.
+
+  async #execute(run: LiveRun): Promise<void> {
+    if (run.phase !== "waiting") return;
+    const { clock } = this.#parts;
+    run.phase = "running";
+    run.startedAt = clock.now();
+    this.#publish(run, { kind: "start" });
+    const limitMs = run.terms.timeoutMs ?? this.#parts.options().timeoutMs ??
+      DEFAULT_RUN_TIMEOUT_MS;
+    const cancel = clock.after(
+      limitMs === 0 ? MAX_RUN_TIMEOUT_MS : Math.min(limitMs, MAX_RUN_TIMEOUT_MS),
+      () => run.abort("timeout"),
+    );
+    const outcome = await answer(run, {
+      ...this.#parts,
+      isWaiting: (runId) => {
+        const phase = this.#live.get(nameOf(run.tenant, runId))?.phase;
+        return phase === "waiting" || phase === "claiming";
+      },
+      facts: (entry) => this.#facts(run, entry),
+      onText: (step) => this.#publish(run, { kind: "text", ...step }),
+    });
+    cancel();
+    await this.#finish(run, outcome);
+  }
+
+  /** Stores how a run ended, then tells it. Never rejects. */
+  async #finish(run: LiveRun, reached: Outcome): Promise<void> {
+    // An abort that came after the last part still counts: its caller was told so.
+    const outcome = settledOutcome(reached, { aborted: run.abortReason !== undefined });
+    run.phase = "saving";
+    const name = nameOf(run.tenant, run.runId);
+    const { clock, log, sessions } = this.#parts;
+    const endedAt = clock.now();
+    logFailure(log, { run, outcome });
+    const parts = { sessions, log, records: this.#records };
+    const saved = await saveEnding(parts, { run, outcome, endedAt });
+    const told = saved ? outcome : unsavedOutcome(outcome);
+    const record = run.endRecord(told, endedAt);
+    this.#live.delete(name);
+    this.#results.set(name, keptRecord(record));
+    this.#publish(run, run.endStep(told));
+    this.#waiters.notify(name, record);
+    run.ended.resolve(record);
+  }
+
+  // Ending.
+
+  /** Aborts those that can be, the newest first, so that none starts because an older one ended. */
+  async #abortAll(runs: readonly LiveRun[], reason: AbortReason): Promise<readonly LiveRun[]> {
+    await Promise.all(runs.map((run) => run.claimed.promise));
+    return runs.toReversed().filter((run) => this.#abort(run, reason)).reverse();
+  }
+
+  #abort(run: LiveRun, reason: AbortReason): boolean {
+    if (run.phase === "claiming" || !run.abort(reason)) return false;
+    if (run.phase === "waiting") {
+      run.place?.leave();
+      void this.#finish(run, { kind: "aborted", text: "" });
+    }
+    return true;
+  }
+
+  // Telling.
+
+  #publish(run: LiveRun, step: RunStep): void {
+    const { hub, clock, log } = this.#parts;
+    const { runId, terms: { sessionKey, requestedKey } } = run;
+    const sequence = run.nextSequence();
+    try {
+      hub.publish(run.tenant, {
+        type: "run",
+        runId,
+        sessionKey,
+        requestedKey,
+        sequence,
+        at: clock.now(),
+        step,
+      });
+    } catch (error) {
+      log.write("error", "defect in a listener", { runId, error: describeError(error) });
+    }
+  }
+
+  #facts({ tenant, terms }: LiveRun, entry: SessionEntry | undefined): Promise<Facts> {
+    const { sessionKey } = terms;
+    const parts = { ...this.#parts, counts: this.counts, now: this.#parts.clock.now() };
+    return gatherFacts(parts, { tenant, sessionKey, entry });
+  }
+
+  #countStart(tenant: TenantId): void {
+    this.#started++;
+    if (this.#started % SWEEP_EVERY_RUNS !== 0) return;
+    this.#records.sweep(tenant).catch((error) => {
+      this.#parts.log.write("warn", "old runs not removed", { error: describeError(error) });
+    });
+  }
+}
+
+/** What makes two requests the same: their kind and all that the client sent. */
+function fingerprintOfRequest({ kind, params }: RunRequest): Promise<string> {
+  return fingerprintOf([kind, params]);
+}
+
+/** A run's name over all tenants, or a session's. */
+function nameOf(tenant: TenantId, id: string): string {
+  return `${tenant}\0${id}`;
+}
+
+/** The entry, unless its policy forbids to send to it. */
+function allowed(entry: SessionEntry): SessionEntry {
+  if (entry.sendPolicy === "deny") throw invalidRequest("send blocked by session policy");
+  return entry;
+}
+
+function unavailable(message: string): GatewayError {
+  return new GatewayError("UNAVAILABLE", message, { retryable: true });
+}

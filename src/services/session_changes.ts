@@ -1,0 +1,264 @@
+/** The changes of sessions: each one commit, those of one session one after the other. */
+
+import { invalidRequest } from "../core/error.ts";
+import type { AgentId, SessionKey, TenantId } from "../core/id.ts";
+import { escapeText, quote } from "../core/quote.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import { type Store, StoreConflict, type StoreWrite } from "../ports/store.ts";
+import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
+import { KeyedMutex } from "./keyed_mutex.ts";
+import { putAway } from "./session_archive.ts";
+import type { NewMessage, SessionEntry, TranscriptMessage } from "./session_entry.ts";
+import { agentOf } from "./session_key.ts";
+import { applyPatch, type ModelChoice, type SessionPatch, settingsOf } from "./session_patch.ts";
+import { type Archive, SESSION_RECORD_KINDS, type SessionRecords } from "./session_records.ts";
+import { appendWrites, bounded, cutPoint, summarized, transcriptStream } from "./transcript.ts";
+
+/** Messages that a compaction leaves when it is not told how many. */
+export const DEFAULT_COMPACT_MESSAGES = 400;
+
+/** Random bytes of a message's id: enough within one transcript, short enough to be typed. */
+const MESSAGE_ID_BYTES = 4;
+
+/** What the changes are made with. */
+export interface ChangeParts {
+  readonly store: Store;
+  readonly records: SessionRecords;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hasAgent: (id: AgentId) => boolean;
+}
+
+/** Whose session is changed. */
+export interface Target {
+  readonly tenant: TenantId;
+  readonly key: SessionKey;
+}
+
+/** What to add to a session. */
+export interface Addition {
+  /** In the order in which they were said. */
+  readonly messages: readonly NewMessage[];
+  /**
+   * Changes the entry; what it does to `sessionId`, `label`, `createdAt` and `updatedAt` is ignored. May
+   * be called more than once.
+   */
+  readonly change?: (entry: SessionEntry) => SessionEntry;
+  /** Writes of the caller's own kinds that happen with the addition or not at all. */
+  readonly alongside?: readonly StoreWrite[];
+}
+
+/** Which settings to change, and how a wanted model is found (or refused by throwing). */
+export interface SettingChange {
+  readonly patch: SessionPatch;
+  readonly chooseModel: (wanted: string) => ModelChoice;
+}
+
+/** What an addition stored: the session as it is now, the messages with their ids. */
+export interface Appended {
+  readonly entry: SessionEntry;
+  readonly messages: readonly TranscriptMessage[];
+}
+
+/** What a deletion did. */
+export interface Removed {
+  readonly deleted: boolean;
+  /** The names of the archives that hold what was deleted. */
+  readonly archived: readonly string[];
+}
+
+/** What a compaction did, or why nothing. */
+export interface Compacted {
+  readonly compacted: boolean;
+  readonly reason?: string;
+  /** The name of the archive that holds the older messages. */
+  readonly archived?: string;
+  /** How many messages are left. */
+  readonly kept?: number;
+}
+
+/** Changes sessions. Each promise resolves when its change is durable. */
+export class SessionChanges {
+  readonly #parts: ChangeParts;
+  readonly #turns = new KeyedMutex();
+
+  constructor(parts: ChangeParts) {
+    this.#parts = parts;
+  }
+
+  /** Adds messages; makes the session when it does not exist. */
+  append(target: Target, { messages, change, alongside = [] }: Addition): Promise<Appended> {
+    const { records, random, clock } = this.#parts;
+    const { tenant, key } = target;
+    const added = messages.map((message) =>
+      bounded({ ...message, id: random.hex(MESSAGE_ID_BYTES) })
+    );
+    return this.#change(target, (item) => {
+      const before = item?.value ?? this.#begin(key);
+      const changed = change?.(before) ?? before;
+      const entry = {
+        ...summarized(changed, added),
+        sessionId: before.sessionId,
+        label: before.label,
+        createdAt: before.createdAt,
+        updatedAt: clock.now(),
+      };
+      const writes = [
+        records.entries.put(tenant, key, entry, item?.revision ?? 0),
+        ...appendWrites(transcriptStream(tenant, entry.sessionId), added),
+        ...alongside,
+      ];
+      return Promise.resolve({ writes, result: { entry, messages: added } });
+    });
+  }
+
+  /** Changes settings; makes the session when it does not exist. */
+  patch(target: Target, { patch, chooseModel }: SettingChange): Promise<SessionEntry> {
+    const { records, clock } = this.#parts;
+    const { tenant, key } = target;
+    return this.#change(target, async (item) => {
+      const before = item?.value ?? this.#begin(key);
+      const entry = { ...applyPatch(before, patch, chooseModel), updatedAt: clock.now() };
+      const writes = [
+        records.entries.put(tenant, key, entry, item?.revision ?? 0),
+        ...await this.#moveLabel(target, { from: before.label, to: entry.label }),
+      ];
+      return { writes, result: entry };
+    });
+  }
+
+  /** Starts the conversation anew; makes the session when it does not exist. */
+  reset(target: Target): Promise<SessionEntry> {
+    const { records } = this.#parts;
+    const { tenant, key } = target;
+    return this.#change(target, async (item) => {
+      if (item === undefined) {
+        const entry = this.#begin(key);
+        return { writes: [records.entries.put(tenant, key, entry, 0)], result: entry };
+      }
+      const entry = { ...settingsOf(item.value), ...this.#identity() };
+      const away = await this.#putAllAway(target, item.value.sessionId, "reset");
+      const put = records.entries.put(tenant, key, entry, item.revision);
+      return { writes: [put, ...away.writes], result: entry };
+    });
+  }
+
+  /** Deletes the session; its messages are put away as deleted or as kept. */
+  remove(target: Target, { keepTranscript }: { keepTranscript: boolean }): Promise<Removed> {
+    const { entries, labels } = this.#parts.records;
+    const { tenant, key } = target;
+    return this.#change<Removed>(target, async (item) => {
+      if (item === undefined) return { writes: [], result: { deleted: false, archived: [] } };
+      const { label, sessionId } = item.value;
+      const reason = keepTranscript ? "kept" : "deleted";
+      const away = await this.#putAllAway(target, sessionId, reason);
+      const writes = [
+        entries.remove(tenant, key, item.revision),
+        ...(label === undefined ? [] : [labels.remove(tenant, label)]),
+        ...away.writes,
+      ];
+      return { writes, result: { deleted: true, archived: keepTranscript ? [] : away.names } };
+    });
+  }
+
+  /** Keeps the newest `keep` messages and puts the older ones away; `updatedAt` stays. */
+  compact(target: Target, keep: number): Promise<Compacted> {
+    const { store, records, clock } = this.#parts;
+    const { tenant, key } = target;
+    return this.#change<Compacted>(target, async (item) => {
+      if (item === undefined) return untouched({ reason: "no session" });
+      const { sessionId } = item.value;
+      const stream = transcriptStream(tenant, sessionId);
+      const length = await store.length(stream);
+      if (length === 0) return untouched({ reason: "no transcript" });
+      const through = await cutPoint(store, stream, keep);
+      if (through === undefined) return untouched({ reason: "nothing to compact", kept: length });
+      const at = clock.now();
+      const away = putAway(records, {
+        ...target,
+        sessionId,
+        reason: "compacted",
+        at,
+        through,
+      });
+      // What the last run used tells nothing about the shorter transcript.
+      const tokens = { inputTokens: undefined, outputTokens: undefined, totalTokens: undefined };
+      const put = records.entries.put(tenant, key, { ...item.value, ...tokens }, item.revision);
+      return {
+        writes: [put, ...away.writes],
+        result: { compacted: true, archived: away.name, kept: keep },
+      };
+    });
+  }
+
+  /** Plans on what is stored and commits; again when another writer, in another process, was faster. */
+  #change<T>(target: Target, plan: (item: Item<SessionEntry> | undefined) => Promise<Plan<T>>) {
+    const { store, records } = this.#parts;
+    const { tenant, key } = target;
+    const work = async (): Promise<T> => {
+      for (let attempt = 1;; attempt++) {
+        const { writes, result } = await plan(await records.entries.get(tenant, key));
+        if (writes.length === 0) return result;
+        try {
+          await store.commit(writes);
+          return result;
+        } catch (error) {
+          if (!isOurs(error) || attempt >= MAX_UPDATE_ATTEMPTS) throw error;
+        }
+      }
+    };
+    return this.#turns.run(`${tenant}\0${key}`, { name: key, work });
+  }
+
+  /** A session that did not exist. Throws `INVALID_REQUEST` when its agent does not either. */
+  #begin(key: SessionKey): SessionEntry {
+    const agent = agentOf(key);
+    if (this.#parts.hasAgent(agent)) return this.#identity();
+    throw invalidRequest(`unknown agent id ${quote(agent)}; agents.list names those that exist`);
+  }
+
+  #identity(): SessionEntry {
+    const now = this.#parts.clock.now();
+    return { sessionId: this.#parts.random.uuid(), createdAt: now, updatedAt: now };
+  }
+
+  /** The writes that free one label and take another; throws when another session has it. */
+  async #moveLabel(
+    { tenant, key }: Target,
+    { from, to }: { from: string | undefined; to: string | undefined },
+  ): Promise<readonly StoreWrite[]> {
+    if (from === to) return [];
+    const { labels } = this.#parts.records;
+    const freed = from === undefined ? [] : [labels.remove(tenant, from)];
+    if (to === undefined) return freed;
+    if (await labels.get(tenant, to) !== undefined) {
+      throw invalidRequest(`label already in use: ${escapeText(to)}`);
+    }
+    return [...freed, labels.put(tenant, to, { key }, 0)];
+  }
+
+  /** Puts all messages away; where there are none, makes no archive. */
+  async #putAllAway(target: Target, sessionId: string, reason: Archive["reason"]) {
+    const { store, records, clock } = this.#parts;
+    const length = await store.length(transcriptStream(target.tenant, sessionId));
+    if (length === 0) return { writes: [], names: [] };
+    const { writes, name } = putAway(records, { ...target, sessionId, reason, at: clock.now() });
+    return { writes, names: [name] };
+  }
+}
+
+/** What a change writes, and what it answers when that is done; nothing to write: nothing is done. */
+interface Plan<T> {
+  readonly writes: readonly StoreWrite[];
+  readonly result: T;
+}
+
+function untouched(why: { reason: string; kept?: number }): Plan<Compacted> {
+  return { writes: [], result: { compacted: false, ...why } };
+}
+
+/** Whether a commit failed on a record of ours, so that planning anew can help. */
+function isOurs(error: unknown): boolean {
+  return error instanceof StoreConflict && SESSION_RECORD_KINDS.includes(error.key.kind);
+}

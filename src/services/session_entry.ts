@@ -1,0 +1,156 @@
+/** What is stored of a session and of a message in it. */
+
+import * as v from "valibot";
+import type { ModelUsage } from "../ports/model.ts";
+import type { Json } from "../ports/store.ts";
+
+/** Longest text in an entry, in characters: names and titles for lists; longer ones are cut when stored. */
+export const MAX_ENTRY_TEXT_CHARS = 512;
+
+/**
+ * Longest text of one message, in characters: as much as the largest frame can carry. What a client
+ * sends is shorter by then; a longer answer of a model is cut, and says so at its end.
+ */
+export const MAX_MESSAGE_TEXT_CHARS = 512 * 1024;
+
+/** Length of a title that is derived from the first thing a user said, in characters. */
+export const DERIVED_TITLE_CHARS = 60;
+
+/** Length of the beginning of the newest message that lists show, in characters. */
+export const LAST_MESSAGE_PREVIEW_CHARS = 160;
+
+const time = v.number();
+const text = v.optional(v.string());
+const flag = v.optional(v.boolean());
+const tokens = v.optional(v.number());
+
+/** The stored form of a session; see {@linkcode SessionEntry}. */
+export const SessionEntrySchema = v.object({
+  sessionId: v.string(),
+  createdAt: time,
+  updatedAt: time,
+  label: text,
+  displayName: text,
+  derivedTitle: text,
+  lastMessagePreview: text,
+  channel: text,
+  subject: text,
+  groupChannel: text,
+  space: text,
+  chatType: text,
+  systemSent: flag,
+  abortedLastRun: flag,
+  thinkingLevel: text,
+  verboseLevel: text,
+  reasoningLevel: text,
+  elevatedLevel: text,
+  responseUsage: v.optional(v.picklist(["on", "off", "tokens", "full"])),
+  sendPolicy: v.optional(v.picklist(["allow", "deny"])),
+  groupActivation: v.optional(v.picklist(["mention", "always"])),
+  execHost: text,
+  execSecurity: text,
+  execAsk: text,
+  execNode: text,
+  spawnedBy: text,
+  providerOverride: text,
+  modelOverride: text,
+  modelProvider: text,
+  model: text,
+  contextTokens: tokens,
+  inputTokens: tokens,
+  outputTokens: tokens,
+  totalTokens: tokens,
+  lastChannel: text,
+  lastTo: text,
+  lastAccountId: text,
+});
+
+/**
+ * A session's state besides its messages. Times are milliseconds since the Unix epoch. `sessionId`
+ * names the transcript and changes when the session is reset. `providerOverride` and `modelOverride`
+ * are the model that was chosen for this session (both or neither); `modelProvider` and `model` the one
+ * that answered last. `derivedTitle` is the beginning of the first user message, `lastMessagePreview`
+ * that of the newest message. The token counts are those of the last run.
+ */
+export type SessionEntry = Readonly<v.InferOutput<typeof SessionEntrySchema>>;
+
+const usageSchema = v.object({
+  input: v.number(),
+  output: v.number(),
+  cacheRead: v.number(),
+  cacheWrite: v.number(),
+  total: v.number(),
+});
+
+/** The stored form of a message; see {@linkcode TranscriptMessage}. */
+export const TranscriptMessageSchema = v.object({
+  id: v.string(),
+  role: v.picklist(["user", "assistant", "system"]),
+  text: v.string(),
+  at: time,
+  runId: text,
+  images: v.optional(
+    v.pipe(v.array(v.object({ mimeType: v.string(), base64: v.string() })), v.readonly()),
+  ),
+  model: text,
+  provider: text,
+  usage: v.optional(usageSchema),
+  stopReason: text,
+  label: text,
+  aborted: flag,
+  error: text,
+});
+
+/**
+ * One message of a transcript. `id` is 8 hex digits, `at` milliseconds since the Unix epoch. `text` is
+ * what was said and nothing else: `label` heads an injected note and is not part of it. `aborted` marks
+ * an answer that was cut short, `error` why one failed.
+ */
+export type TranscriptMessage = Readonly<v.InferOutput<typeof TranscriptMessageSchema>>;
+
+/** A message that has no id yet. */
+export type NewMessage = Omit<TranscriptMessage, "id">;
+
+/** The entry as JSON, its texts cut to {@linkcode MAX_ENTRY_TEXT_CHARS}. */
+export function entryToJson(entry: SessionEntry): Json {
+  const json: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(entry)) {
+    if (value === undefined) continue;
+    json[name] = typeof value === "string" ? cutText(value, MAX_ENTRY_TEXT_CHARS) : value;
+  }
+  return json;
+}
+
+/** The message as JSON. */
+export function messageToJson(message: TranscriptMessage): Json {
+  const { usage, images, ...rest } = message;
+  const json: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(rest)) if (value !== undefined) json[name] = value;
+  if (usage !== undefined) json.usage = usageToJson(usage);
+  if (images !== undefined) {
+    json.images = images.map(({ mimeType, base64 }) => ({ mimeType, base64 }));
+  }
+  return json;
+}
+
+function usageToJson({ input, output, cacheRead, cacheWrite, total }: ModelUsage): Json {
+  return { input, output, cacheRead, cacheWrite, total };
+}
+
+/** At most `limit` characters, no character split; what was cut is marked by `…`, which counts. */
+export function cutText(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  return `${wholeCharacters(text.slice(0, limit - 1))}…`;
+}
+
+/** The beginning of a text on one line: white space collapsed, at most `limit` characters. */
+export function firstWords(text: string, limit: number): string {
+  // Looking at a piece of the text bounds the work; white space can only shorten it.
+  const piece = wholeCharacters(text.slice(0, limit * 8));
+  return cutText(piece.replace(/\s+/g, " ").trim(), limit);
+}
+
+/** Without the half of a character that a cut left at the end. */
+function wholeCharacters(text: string): string {
+  return /[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text;
+}

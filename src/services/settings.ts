@@ -1,0 +1,400 @@
+/** The settings that an operator reads and changes while the gateway runs. */
+
+import { GatewayError, invalidRequest } from "../core/error.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { SettingsFile } from "../ports/settings_file.ts";
+import { isObject, sameJson, toJson } from "./json_value.ts";
+import { mergePatch } from "./merge_patch.ts";
+import {
+  type RawText,
+  redactDocument,
+  redactText,
+  restoreDocument,
+  restoreText,
+} from "./redaction.ts";
+import type {
+  JsonObject,
+  ParsedSettings,
+  SettingsCodec,
+  SettingsIssue,
+  SettingsReading,
+  SettingsSchema,
+} from "./settings_codec.ts";
+
+/** Most writes that wait for their turn; the next is refused as retryable. People write settings. */
+export const MAX_WAITING_WRITES = 32;
+
+/** Most parts of the gateway that follow the settings; more is a leak, so the next one is refused. */
+export const MAX_SETTINGS_LISTENERS = 64;
+
+/** What the settings service is made of. */
+export interface SettingsParts<Config> {
+  readonly file: SettingsFile;
+  readonly codec: SettingsCodec<Config>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The gateway's release; shown as `meta.lastTouchedVersion` where the file does not say. */
+  readonly version: string;
+  /** The process that a restart would replace, for the answer to a change. */
+  readonly pid?: number;
+}
+
+/** The settings as they stand in the file, without their secrets. */
+export interface SettingsSnapshot {
+  readonly path: string;
+  readonly exists: boolean;
+  /** The text with secrets replaced; null without a file and when the text cannot be shown safely. */
+  readonly raw: string | null;
+  /** The settings as written; an empty object when they cannot be read. */
+  readonly parsed: JsonObject;
+  readonly valid: boolean;
+  /** `parsed` with defaults filled in; references to the environment stay as written. */
+  readonly config: JsonObject;
+  /** SHA-256 of the real text, lower-case hex; absent without a file. */
+  readonly hash?: string;
+  readonly issues: readonly SettingsIssue[];
+  readonly warnings: readonly SettingsIssue[];
+  readonly legacyIssues: readonly SettingsIssue[];
+}
+
+/** A change of the whole text. */
+export interface SetSettings {
+  readonly raw: string;
+  /** The hash that the writer last saw; required where a file exists. */
+  readonly baseHash?: string;
+}
+
+/** A change that may need a restart. */
+export interface ApplySettings extends SetSettings {
+  readonly sessionKey?: string;
+  readonly note?: string;
+}
+
+/** The settings after a change, without their secrets. */
+export interface ChangedSettings {
+  readonly ok: true;
+  readonly path: string;
+  readonly config: JsonObject;
+}
+
+/** Whether a change waits for a restart. */
+export interface RestartNeed {
+  readonly ok: true;
+  readonly required: boolean;
+  /** `live`: in effect now; `manual`: in effect once the operator restarts the gateway. */
+  readonly mode: "live" | "manual";
+  readonly reason: string;
+  /** The settings that differ from those the gateway started with and need the restart. */
+  readonly keys: readonly string[];
+  readonly pid?: number;
+}
+
+/** A note of the change, for the session that asked for it. */
+export interface SettingsSentinel {
+  readonly path: string | null;
+  readonly payload: {
+    readonly kind: "config-apply" | "config-patch";
+    readonly status: "ok";
+    /** Milliseconds since the Unix epoch. */
+    readonly ts: number;
+    readonly sessionKey?: string;
+    readonly message: string | null;
+    readonly stats: { readonly mode: string; readonly requiresRestart: boolean };
+  };
+}
+
+/** The answer to {@linkcode Settings.apply} and {@linkcode Settings.patch}. */
+export interface AppliedSettings extends ChangedSettings {
+  readonly restart: RestartNeed;
+  readonly sentinel: SettingsSentinel;
+}
+
+/** Hears of a change once it is on disk. What it throws is logged and keeps nobody else from hearing. */
+export type SettingsListener<Config> = (previous: Config, next: Config) => void;
+
+/** The file as read: its hash, its text, and what the text means. */
+interface Standing<Config> {
+  readonly path: string;
+  readonly raw: string | undefined;
+  readonly hash: string | undefined;
+  readonly reading: SettingsReading;
+  /** Undefined when the text cannot be read. */
+  readonly parsed: ParsedSettings<Config> | undefined;
+}
+
+/**
+ * Reads and changes the configuration file by compare-and-set, one change at a time. Reading never
+ * shows a secret, and text written back with the redaction marker keeps the secret.
+ */
+export class Settings<Config> {
+  readonly #parts: SettingsParts<Config>;
+  readonly #listeners = new Set<SettingsListener<Config>>();
+  readonly #schema: SettingsSchema;
+  readonly #generatedAt: string;
+  readonly #started: Config;
+  #current: Config;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  /** `config` is what the gateway started with; what needs a restart is told against it. */
+  constructor(config: Config, parts: SettingsParts<Config>) {
+    this.#parts = parts;
+    this.#started = config;
+    this.#current = config;
+    this.#schema = parts.codec.schema();
+    this.#generatedAt = new Date(parts.clock.now()).toISOString();
+  }
+
+  /** The valid settings that were last read or written. */
+  get current(): Config {
+    return this.#current;
+  }
+
+  /** The file as it stands, valid or not. */
+  async get(): Promise<SettingsSnapshot> {
+    return this.#show(await this.#read());
+  }
+
+  /** The schema of the settings, and when it was made: an ISO 8601 time. */
+  schema(): SettingsSchema & { readonly version: string; readonly generatedAt: string } {
+    return { ...this.#schema, version: this.#parts.version, generatedAt: this.#generatedAt };
+  }
+
+  /** Replaces the text of the file, kept byte for byte except for restored secrets. */
+  set(request: SetSettings): Promise<ChangedSettings> {
+    return this.#inTurn(async () => {
+      const base = await this.#base(request.baseHash);
+      return (await this.#store(this.#replace(request.raw, base), base)).changed;
+    });
+  }
+
+  /** {@linkcode Settings.set}, with what the change means for the running gateway. */
+  apply(request: ApplySettings): Promise<AppliedSettings> {
+    return this.#inTurn(async () => {
+      const base = await this.#base(request.baseHash);
+      const stored = await this.#store(this.#replace(request.raw, base), base);
+      return this.#applied("config-apply", request, stored);
+    });
+  }
+
+  /** Merges a JSON merge patch (RFC 7396) into the settings; comments stay where that is possible. */
+  patch(request: ApplySettings): Promise<AppliedSettings> {
+    return this.#inTurn(async () => {
+      const base = await this.#base(request.baseHash);
+      const stored = await this.#store(this.#merge(request.raw, base), base);
+      return this.#applied("config-patch", request, stored);
+    });
+  }
+
+  /** Reads the file again after someone else changed it. An invalid file changes nothing but the answer. */
+  reload(): Promise<SettingsSnapshot> {
+    return this.#inTurn(async () => {
+      const standing = await this.#read();
+      if (standing.parsed !== undefined && standing.parsed.issues.length === 0) {
+        this.#adopt(standing.parsed.config);
+      }
+      return this.#show(standing);
+    });
+  }
+
+  /** Calls `listener` after every change of the settings, until the returned function is called. */
+  onChange(listener: SettingsListener<Config>): Cancel {
+    if (this.#listeners.size >= MAX_SETTINGS_LISTENERS) {
+      const message = `more than ${MAX_SETTINGS_LISTENERS} parts follow the settings`;
+      throw new GatewayError("UNAVAILABLE", message);
+    }
+    // A wrapper of its own, so that one function that listens twice is two subscriptions.
+    const entry: SettingsListener<Config> = (previous, next) => listener(previous, next);
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    if (this.#waiting >= MAX_WAITING_WRITES) {
+      const message = "too many settings changes are waiting; try again in a moment";
+      return Promise.reject(new GatewayError("UNAVAILABLE", message, { retryable: true }));
+    }
+    this.#waiting++;
+    const outcome = this.#turn.then(task).finally(() => this.#waiting--);
+    this.#turn = outcome.catch(() => {});
+    return outcome;
+  }
+
+  async #read(): Promise<Standing<Config>> {
+    const { path, raw } = await this.#parts.file.read();
+    const reading = this.#parts.codec.read(raw ?? "");
+    return {
+      path,
+      raw,
+      hash: raw === undefined ? undefined : await sha256Hex(raw),
+      reading,
+      parsed: reading.ok ? this.#parts.codec.parse(reading.text.document) : undefined,
+    };
+  }
+
+  /** What a change builds on; refused unless the writer saw it as it stands. */
+  async #base(baseHash: string | undefined): Promise<Standing<Config>> {
+    const standing = await this.#read();
+    const given = baseHash?.trim().toLowerCase() ?? "";
+    if (given === "" && standing.hash !== undefined) {
+      throw invalidRequest("config base hash required; re-run config.get and retry");
+    }
+    if (given !== "" && given !== standing.hash) {
+      throw invalidRequest("config changed since last load; re-run config.get and retry");
+    }
+    return standing;
+  }
+
+  #replace(raw: string, base: Standing<Config>): string {
+    const reading = this.#parts.codec.read(raw);
+    if (!reading.ok) throw unreadable(reading);
+    const submitted: RawText = { raw, text: reading.text };
+    const restored = restoreText(submitted, { current: rawText(base), rules: this.#parts.codec });
+    if (!restored.ok) throw invalidConfig(restored.issues);
+    return restored.value;
+  }
+
+  #merge(raw: string, base: Standing<Config>): string {
+    const { codec } = this.#parts;
+    if (!base.reading.ok) {
+      throw unreadable(base.reading, "the settings file is broken; mend it first");
+    }
+    const patch = codec.readPatch(raw);
+    if (!patch.ok) {
+      if (patch.reason === "shape") throw invalidRequest("config.patch raw must be an object");
+      throw unreadable(patch);
+    }
+    const current = base.reading.text.document;
+    const merged = mergePatch(current, patch.text.document);
+    const restored = restoreDocument(merged, { current, rules: codec });
+    if (!restored.ok) throw invalidConfig(restored.issues);
+    // An unchanged document keeps its text, so that an idle patch does not touch the layout.
+    if (base.raw !== undefined && sameJson(current, restored.value)) return base.raw;
+    return codec.edit(base.raw ?? "", restored.value);
+  }
+
+  async #store(raw: string, base: Standing<Config>): Promise<Stored> {
+    const { codec, file } = this.#parts;
+    const reading = codec.read(raw);
+    if (!reading.ok) throw unreadable(reading);
+    const parsed = codec.parse(reading.text.document);
+    if (parsed.issues.length > 0) throw invalidConfig(parsed.issues);
+    if (raw !== base.raw) await file.write(raw);
+    this.#adopt(parsed.config);
+    return {
+      changed: { ok: true, path: base.path, config: this.#config(reading.text.document) },
+      keys: codec.restartKeys(this.#started, parsed.config),
+    };
+  }
+
+  #adopt(next: Config): void {
+    const previous = this.#current;
+    this.#current = next;
+    if (sameJson(toJson(previous), toJson(next))) return;
+    for (const listener of this.#listeners) {
+      try {
+        listener(previous, next);
+      } catch (cause) {
+        const error = cause instanceof Error ? cause.name : typeof cause;
+        this.#parts.log.write("error", "a part of the gateway failed to take new settings", {
+          error,
+        });
+      }
+    }
+  }
+
+  #applied(
+    kind: "config-apply" | "config-patch",
+    request: ApplySettings,
+    { changed, keys }: Stored,
+  ): AppliedSettings {
+    const { pid, clock } = this.#parts;
+    const required = keys.length > 0;
+    const method = kind === "config-apply" ? "config.apply" : "config.patch";
+    const { sessionKey, note } = request;
+    return {
+      ...changed,
+      restart: {
+        ok: true,
+        required,
+        mode: required ? "manual" : "live",
+        reason: method,
+        keys,
+        ...(pid === undefined ? {} : { pid }),
+      },
+      sentinel: {
+        path: null,
+        payload: {
+          kind,
+          status: "ok",
+          ts: clock.now(),
+          ...(sessionKey === undefined ? {} : { sessionKey }),
+          message: note ?? null,
+          stats: { mode: method, requiresRestart: required },
+        },
+      },
+    };
+  }
+
+  #show(standing: Standing<Config>): SettingsSnapshot {
+    const { path, raw, hash, reading, parsed } = standing;
+    const { codec } = this.#parts;
+    const text = rawText(standing);
+    return {
+      path,
+      exists: raw !== undefined,
+      raw: text === undefined ? null : redactText(text.raw, text.text, codec) ?? null,
+      parsed: reading.ok ? redactDocument(reading.text.document, codec) : {},
+      valid: parsed !== undefined && parsed.issues.length === 0,
+      config: this.#config(reading.ok ? reading.text.document : {}),
+      ...(hash === undefined ? {} : { hash }),
+      issues: reading.ok ? parsed?.issues ?? [] : [{ path: "", message: whereBroken(reading) }],
+      warnings: parsed?.warnings ?? [],
+      legacyIssues: [],
+    };
+  }
+
+  #config(document: JsonObject): JsonObject {
+    const filled = redactDocument(this.#parts.codec.fill(document), this.#parts.codec);
+    const meta = isObject(filled.meta) ? filled.meta : {};
+    return { ...filled, meta: { lastTouchedVersion: this.#parts.version, ...meta } };
+  }
+}
+
+interface Stored {
+  readonly changed: ChangedSettings;
+  readonly keys: readonly string[];
+}
+
+type Broken = Extract<SettingsReading, { ok: false }>;
+
+function rawText<Config>({ raw, reading }: Standing<Config>): RawText | undefined {
+  return raw !== undefined && reading.ok ? { raw, text: reading.text } : undefined;
+}
+
+function whereBroken({ message, line, column }: Broken): string {
+  if (line === undefined) return message;
+  return `${message} at line ${line}${column === undefined ? "" : `, column ${column}`}`;
+}
+
+function unreadable(broken: Broken, prefix?: string): GatewayError {
+  const { line, column } = broken;
+  const message = whereBroken(broken);
+  return invalidRequest(prefix === undefined ? message : `${prefix}: ${message}`, {
+    details: {
+      reason: broken.reason,
+      ...(line === undefined ? {} : { line }),
+      ...(column === undefined ? {} : { column }),
+    },
+  });
+}
+
+function invalidConfig(issues: readonly SettingsIssue[]): GatewayError {
+  return invalidRequest("invalid config", { details: { issues } });
+}
+
+async function sha256Hex(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,58 @@
+/** A link for tests: keeps what was sent, lets a test play the peer and the network. */
+
+import type { Link, LinkListener } from "../../src/core/link.ts";
+
+/** Both ends of a connection in memory. */
+export class MemoryLink implements Link {
+  readonly sent: (string | Uint8Array)[] = [];
+  buffered = 0;
+  paused = false;
+  closedWith: { code: number; reason: string } | undefined;
+  terminated = false;
+  #listener: LinkListener | undefined;
+
+  attach(listener: LinkListener): void {
+    this.#listener = listener;
+  }
+
+  send(data: string | Uint8Array): void {
+    this.sent.push(data);
+  }
+
+  close(code: number, reason: string): void {
+    this.closedWith = { code, reason };
+  }
+
+  terminate(): void {
+    this.terminated = true;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  /** The peer sends a message. */
+  receive(data: string | Uint8Array): void {
+    this.#listener?.message(data);
+  }
+
+  /** The peer took what was buffered. */
+  drain(): void {
+    this.buffered = 0;
+    this.#listener?.drained();
+  }
+
+  /** The connection ends. */
+  end(code: number = 1005, reason: string = ""): void {
+    this.#listener?.closed(code, reason);
+  }
+
+  /** The frames sent since the last call, parsed. */
+  take(): unknown[] {
+    return this.sent.splice(0).map((data) => JSON.parse(String(data)));
+  }
+}

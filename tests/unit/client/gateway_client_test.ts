@@ -1,0 +1,506 @@
+import assert from "node:assert/strict";
+import { CallFailed, ConnectionFailed } from "../../../src/client/client_error.ts";
+import { MAX_MESSAGE_CHARS, MAX_PENDING_CALLS } from "../../../src/client/client_options.ts";
+import { GatewayClient } from "../../../src/client/gateway_client.ts";
+import { ManualClock, settle } from "../../support/manual_clock.ts";
+import { connected, greet, hello, scriptedGateway } from "./scripted_gateway.ts";
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
+}
+
+function manual(clock: ManualClock) {
+  return (ms: number, task: () => void) => clock.after(ms, task);
+}
+
+async function fails(work: Promise<unknown>): Promise<ConnectionFailed> {
+  const error = await work.then(() => undefined, (thrown) => thrown);
+  assert(error instanceof ConnectionFailed, `expected a ConnectionFailed, got ${error}`);
+  return error;
+}
+
+test("connect asks for protocol 3 as an operator with every scope and the token", async () => {
+  const seen = Promise.withResolvers<Record<string, unknown>>();
+  await using gateway = scriptedGateway(async (peer) => seen.resolve((await greet(peer)).params));
+  await using client = await GatewayClient.connect({
+    url: gateway.url,
+    token: "t-1",
+    client: { version: "2026.1.2", platform: "linux" },
+  });
+  assert.deepEqual(await seen.promise, {
+    minProtocol: 3,
+    maxProtocol: 3,
+    client: { id: "cli", version: "2026.1.2", platform: "linux", mode: "cli" },
+    role: "operator",
+    scopes: [
+      "operator.admin",
+      "operator.approvals",
+      "operator.pairing",
+      "operator.read",
+      "operator.write",
+    ],
+    auth: { token: "t-1" },
+  });
+  assert.equal(client.hello.serverVersion, "2026.11.22");
+  assert.equal(client.hello.maxPayload, 524_288);
+});
+
+test("a node asks for no scopes unless told to", async () => {
+  const seen = Promise.withResolvers<Record<string, unknown>>();
+  await using gateway = scriptedGateway(async (peer) => seen.resolve((await greet(peer)).params));
+  await using _client = await GatewayClient.connect({ url: gateway.url, role: "node" });
+  const { role, scopes, auth } = await seen.promise;
+  assert.deepEqual({ role, scopes, auth }, { role: "node", scopes: [], auth: undefined });
+});
+
+test("the device signs the challenge's nonce", async () => {
+  const seen = Promise.withResolvers<Record<string, unknown>>();
+  await using gateway = scriptedGateway(async (peer) => seen.resolve((await greet(peer)).params));
+  await using _client = await GatewayClient.connect({
+    url: gateway.url,
+    device: (nonce) => Promise.resolve({ id: "d", nonce }),
+  });
+  assert.deepEqual((await seen.promise).device, { id: "d", nonce: "n-1" });
+});
+
+test("without a challenge it connects after two seconds, and a late one does no harm", async () => {
+  const clock = new ManualClock();
+  const listening = Promise.withResolvers<void>();
+  const nonces: unknown[] = [];
+  await using gateway = scriptedGateway(async (peer) => {
+    const request = peer.next();
+    listening.resolve();
+    const connect = await request;
+    peer.send({ type: "event", event: "connect.challenge", payload: { nonce: "late", ts: 1 } });
+    peer.send({ type: "res", id: connect.id, ok: true, payload: hello() });
+  });
+  const connecting = GatewayClient.connect({
+    url: gateway.url,
+    after: manual(clock),
+    device: (nonce) => {
+      nonces.push(nonce);
+      return Promise.resolve({});
+    },
+  });
+  await listening.promise;
+  // The client's side of the opening may come after the server's.
+  while (clock.waiting < 2) await new Promise((resolve) => setTimeout(resolve, 0));
+  await clock.advance(1_999);
+  assert.deepEqual(nonces, []);
+  await clock.advance(1);
+  await using _client = await connecting;
+  assert.deepEqual(nonces, [undefined]);
+});
+
+interface Refusal {
+  readonly name: string;
+  readonly script: Parameters<typeof scriptedGateway>[0];
+  readonly fault: ConnectionFailed["fault"];
+  readonly message: RegExp;
+  readonly code?: string;
+  readonly closeCode?: number;
+}
+
+const challenge = { type: "event", event: "connect.challenge", payload: { nonce: "n", ts: 1 } };
+
+const REFUSALS: readonly Refusal[] = [
+  {
+    name: "an error answer and a close",
+    script: async (peer) => {
+      peer.send(challenge);
+      const { id } = await peer.next();
+      const error = {
+        code: "NOT_PAIRED",
+        message: "pairing required",
+        details: { requestId: "r" },
+      };
+      peer.send({ type: "res", id, ok: false, error });
+      peer.close(1008, "pairing required");
+    },
+    fault: "refused",
+    message: /^the gateway refused: pairing required$/,
+    code: "NOT_PAIRED",
+  },
+  {
+    name: "an error without its shape",
+    script: async (peer) => {
+      peer.send(challenge);
+      const { id } = await peer.next();
+      peer.send({ type: "res", id, ok: false, error: "no" });
+    },
+    fault: "refused",
+    message: /gave no reason/,
+    code: "UNAVAILABLE",
+  },
+  {
+    name: "a close with a reason instead of an answer",
+    script: async (peer) => {
+      peer.send(challenge);
+      await peer.next();
+      peer.close(4003, "go away");
+    },
+    fault: "refused",
+    message: /code 4003: go away/,
+    closeCode: 4003,
+  },
+  {
+    name: "a close before the challenge",
+    script: (peer) => peer.close(4001, "full"),
+    fault: "refused",
+    message: /code 4001: full/,
+    closeCode: 4001,
+  },
+  {
+    name: "a greeting that is none",
+    script: async (peer) => {
+      peer.send(challenge);
+      const { id } = await peer.next();
+      peer.send({ type: "res", id, ok: true, payload: { type: "hello" } });
+    },
+    fault: "protocol",
+    message: /not one of gateway protocol 3/,
+  },
+  {
+    name: "a greeting of another protocol",
+    script: async (peer) => {
+      peer.send(challenge);
+      const { id } = await peer.next();
+      peer.send({ type: "res", id, ok: true, payload: hello({ protocol: 4 }) });
+    },
+    fault: "protocol",
+    message: /not one of gateway protocol 3/,
+  },
+  {
+    name: "a malformed answer",
+    script: async (peer) => {
+      peer.send(challenge);
+      const { id } = await peer.next();
+      peer.send({ type: "res", id, ok: "yes" });
+    },
+    fault: "protocol",
+    message: /answer to "connect" is malformed/,
+  },
+  {
+    name: "text that would steer a terminal",
+    script: async (peer) => {
+      peer.send(challenge);
+      const { id } = await peer.next();
+      const error = { code: "INVALID_REQUEST", message: "\x1b]52;c;AAAA\x07\x9b2J\u202e\nroot#" };
+      peer.send({ type: "res", id, ok: false, error });
+    },
+    fault: "refused",
+    message:
+      /^the gateway refused: \\u\{1b\}\]52;c;AAAA\\u\{7\}\\u\{9b\}2J\\u\{202e\}\\u\{a\}root#$/,
+    code: "INVALID_REQUEST",
+  },
+];
+
+for (const { name, script, fault, message, code, closeCode } of REFUSALS) {
+  test(`connect fails on ${name}`, async () => {
+    await using gateway = scriptedGateway(script);
+    const error = await fails(GatewayClient.connect({ url: gateway.url }));
+    assert.equal(error.fault, fault);
+    assert.match(error.message, message);
+    assert.equal(error.answer?.code, code);
+    assert.equal(error.closeCode, closeCode);
+  });
+}
+
+test("connect fails as unreachable where nothing listens", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const error = await fails(GatewayClient.connect({ url: `ws://127.0.0.1:${port}` }));
+  assert.equal(error.fault, "unreachable");
+  assert.match(error.message, new RegExp(`^cannot connect to 127.0.0.1:${port}`));
+});
+
+test("connect names the HTTP status of a refused upgrade", async () => {
+  await using gateway = scriptedGateway(() => {});
+  const error = await fails(GatewayClient.connect({ url: `${gateway.url}/forbidden` }));
+  assert.equal(error.fault, "unreachable");
+  assert.match(error.message, /HTTP status 403$/);
+});
+
+test("connect gives up when no greeting comes in time", async () => {
+  const clock = new ManualClock();
+  const asked = Promise.withResolvers<void>();
+  await using gateway = scriptedGateway(async (peer) => {
+    peer.send(challenge);
+    await peer.next();
+    asked.resolve();
+  });
+  const connecting = fails(
+    GatewayClient.connect({ url: gateway.url, after: manual(clock), connectTimeoutMs: 700 }),
+  );
+  await asked.promise;
+  await clock.advance(700);
+  const error = await connecting;
+  assert.equal(error.fault, "timeout");
+  assert.match(error.message, /within 700 ms/);
+});
+
+test("connect can be given up before and during the opening", async () => {
+  const asked = Promise.withResolvers<void>();
+  await using gateway = scriptedGateway(async (peer) => {
+    peer.send(challenge);
+    await peer.next();
+    asked.resolve();
+  });
+  const before = await fails(
+    GatewayClient.connect({ url: gateway.url, signal: AbortSignal.abort() }),
+  );
+  assert.equal(before.fault, "aborted");
+  const controller = new AbortController();
+  const during = fails(GatewayClient.connect({ url: gateway.url, signal: controller.signal }));
+  await asked.promise;
+  controller.abort();
+  assert.equal((await during).fault, "aborted");
+});
+
+test("a call returns the payload of its answer, whatever the order of answers", async () => {
+  await using session = await connected(async (peer) => {
+    const first = await peer.next();
+    const second = await peer.next();
+    assert.deepEqual([first.method, first.params], ["a", { n: 1 }]);
+    peer.send({ type: "res", id: second.id, ok: true, payload: "second" });
+    peer.send({ type: "res", id: first.id, ok: true, payload: "first" });
+  });
+  const { client } = session;
+  assert.deepEqual(await Promise.all([client.call("a", { n: 1 }), client.call("b")]), [
+    "first",
+    "second",
+  ]);
+});
+
+test("a call throws the gateway's error with its details, the message escaped", async () => {
+  const error = {
+    code: "UNAVAILABLE",
+    message: "busy\x1b[2J",
+    details: { a: 1 },
+    retryable: true,
+    retryAfterMs: 5,
+  };
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    peer.send({ type: "res", id, ok: false, error });
+  });
+  const thrown = await session.client.call("x").catch((reason) => reason);
+  assert(thrown instanceof CallFailed);
+  assert.equal(thrown.message, "busy\\u{1b}[2J");
+  assert.deepEqual(thrown.answer, error);
+});
+
+test("frames that are no frames are passed over", async () => {
+  const noise = [
+    "not json",
+    "",
+    "null",
+    "[]",
+    '"text"',
+    "{}",
+    { type: "res" },
+    { type: "res", id: 7, ok: true },
+    { type: "res", id: "unknown", ok: true },
+    { type: "event" },
+    { type: "event", event: 5 },
+    { type: "req", id: "1", method: "x" },
+  ];
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    for (const frame of noise) peer.send(frame);
+    peer.send({ type: "res", id, ok: true, payload: "still here" });
+  });
+  assert.equal(await session.client.call("x"), "still here");
+});
+
+test("an answer whose outcome is unclear fails its call at once", async () => {
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    peer.send({ type: "res", id, payload: "ok is missing" });
+  });
+  assert.equal((await fails(session.client.call("x"))).fault, "protocol");
+});
+
+test("a call without an answer fails in time, and its late answer is ignored", async () => {
+  const clock = new ManualClock();
+  const late = Promise.withResolvers<void>();
+  await using session = await connected(async (peer) => {
+    const first = await peer.next();
+    await late.promise;
+    peer.send({ type: "res", id: first.id, ok: true, payload: "late" });
+    const second = await peer.next();
+    peer.send({ type: "res", id: second.id, ok: true, payload: "second" });
+  }, { after: manual(clock) });
+  const call = fails(session.client.call("slow", {}, { timeoutMs: 50 }));
+  await clock.advance(50);
+  const error = await call;
+  assert.equal(error.fault, "timeout");
+  assert.equal(error.message, 'no answer to "slow" within 50 ms');
+  late.resolve();
+  assert.equal(await session.client.call("next"), "second");
+});
+
+test("a call can be given up", async () => {
+  await using session = await connected(() => {});
+  const controller = new AbortController();
+  const call = fails(session.client.call("x", {}, { signal: controller.signal }));
+  controller.abort();
+  assert.equal((await call).fault, "aborted");
+  const signal = AbortSignal.abort();
+  assert.equal((await fails(session.client.call("x", {}, { signal }))).fault, "aborted");
+});
+
+test("a two-answer call gives both answers", async () => {
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    peer.send({ type: "res", id, ok: true, payload: { runId: "r", status: "accepted" } });
+    peer.send({ type: "res", id, ok: true, payload: { runId: "r", status: "ok" } });
+  });
+  const { accepted, finished } = await session.client.callTwice("agent", {});
+  assert.deepEqual(accepted, { runId: "r", status: "accepted" });
+  assert.deepEqual(await finished, { runId: "r", status: "ok" });
+});
+
+test("a two-answer call whose second answer is an error rejects the outcome alone", async () => {
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    peer.send({ type: "res", id, ok: true, payload: { status: "accepted" } });
+    const error = { code: "UNAVAILABLE", message: "no model" };
+    peer.send({ type: "res", id, ok: false, payload: { status: "error" }, error });
+  });
+  const { finished } = await session.client.callTwice("agent", {});
+  await assert.rejects(finished, CallFailed);
+});
+
+test("a two-answer call that is answered once has one answer", async () => {
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    peer.send({ type: "res", id, ok: true, payload: { status: "ok" } });
+  });
+  const { accepted, finished } = await session.client.callTwice("agent", {});
+  assert.deepEqual([accepted, await finished], [{ status: "ok" }, { status: "ok" }]);
+});
+
+test("the second answer has a time of its own", async () => {
+  const clock = new ManualClock();
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    peer.send({ type: "res", id, ok: true, payload: { status: "accepted" } });
+  }, { after: manual(clock) });
+  const { finished } = await session.client.callTwice("agent", {}, {
+    timeoutMs: 10,
+    finishTimeoutMs: 100,
+  });
+  let settled = false;
+  const outcome = fails(finished).finally(() => settled = true);
+  await clock.advance(99);
+  assert.equal(settled, false);
+  await clock.advance(1);
+  assert.equal((await outcome).fault, "timeout");
+});
+
+test("a close fails what waits with its code and reason, and ends the event streams", async () => {
+  const ready = Promise.withResolvers<void>();
+  await using session = await connected(async (peer) => {
+    await peer.next();
+    await ready.promise;
+    peer.send({ type: "event", event: "shutdown", payload: { reason: "gateway stopping" } });
+    peer.close(4012, "service\x1b restart");
+  });
+  const { client } = session;
+  const events = client.events();
+  const call = fails(client.call("x"));
+  ready.resolve();
+  const error = await call;
+  assert.equal(error.fault, "closed");
+  assert.equal(error.closeCode, 4012);
+  assert.match(error.message, /code 4012: service\\u\{1b\} restart/);
+  assert.deepEqual((await Array.fromAsync(events)).map(({ event }) => event), ["shutdown"]);
+  assert.equal((await client.closed).code, 4012);
+  assert.equal((await fails(client.call("y"))).fault, "closed");
+  assert.deepEqual(await Array.fromAsync(client.events()), []);
+});
+
+test("events come in order, by name, from the time of asking on", async () => {
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    for (const [index, event] of ["chat", "tick", "chat"].entries()) {
+      peer.send({ type: "event", event, payload: index, seq: index + 1 });
+    }
+    const stateVersion = { presence: 1, health: 2 };
+    peer.send({ type: "event", event: "health", payload: 3, seq: 4, stateVersion });
+    peer.send({ type: "res", id, ok: true });
+  });
+  const { client } = session;
+  const chat = client.events("chat");
+  const all = client.events();
+  await client.call("go");
+  chat.close();
+  all.close();
+  assert.deepEqual(await Array.fromAsync(chat), [
+    { event: "chat", payload: 0, seq: 1 },
+    { event: "chat", payload: 2, seq: 3 },
+  ]);
+  assert.deepEqual((await Array.fromAsync(all)).at(-1), {
+    event: "health",
+    payload: 3,
+    seq: 4,
+    stateVersion: { presence: 1, health: 2 },
+  });
+});
+
+test("a message beyond the gateway's limit is not sent", async () => {
+  await using session = await connected(async (peer) => {
+    const { id, method } = await peer.next();
+    peer.send({ type: "res", id, ok: true, payload: method });
+  }, { hello: { policy: { maxPayload: 1_000 } } });
+  const error = await fails(session.client.call("big", { text: "é".repeat(600) }));
+  assert.equal(error.fault, "usage");
+  assert.match(error.message, /has 12\d\d bytes; the gateway takes at most 1000/);
+  assert.equal(await session.client.call("small"), "small");
+});
+
+test("calls in flight are bounded", async () => {
+  await using session = await connected(() => {});
+  const { client } = session;
+  const calls = Array.from({ length: MAX_PENDING_CALLS }, () => fails(client.call("x")));
+  assert.equal((await fails(client.call("one more"))).fault, "overloaded");
+  await client.close();
+  assert((await Promise.all(calls)).every(({ fault }) => fault === "closed"));
+});
+
+test("an oversized message ends the connection", async () => {
+  const told = Promise.withResolvers<{ code: number }>();
+  await using session = await connected(async (peer) => {
+    peer.send("x".repeat(MAX_MESSAGE_CHARS + 1));
+    told.resolve(await peer.closed);
+  });
+  assert.equal((await session.client.closed).reason, "message too big");
+  assert.equal((await told.promise).code, 4009);
+});
+
+test("a gateway that falls silent counts as dead after two missed ticks", async () => {
+  const clock = new ManualClock();
+  const told = Promise.withResolvers<{ code: number; reason: string }>();
+  await using session = await connected(async (peer) => {
+    const { id } = await peer.next();
+    peer.send({ type: "res", id, ok: true });
+    told.resolve(await peer.closed);
+  }, { after: manual(clock), hello: { policy: { tickIntervalMs: 1_000 } } });
+  const { client } = session;
+  await clock.advance(1_000);
+  await clock.advance(1_000);
+  await client.call("still alive");
+  let dead = false;
+  const closed = client.closed.then((end) => {
+    dead = true;
+    return end;
+  });
+  await clock.advance(2_000);
+  await settle();
+  assert.equal(dead, false);
+  await clock.advance(1_000);
+  assert.deepEqual(await closed, { code: 4000, reason: "tick timeout" });
+  assert.deepEqual(await told.promise, { code: 4000, reason: "tick timeout" });
+});

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import type { Peer } from "../../../src/core/peer.ts";
+import {
+  Authenticator,
+  type AuthOptions,
+  failureSource,
+  isUsableSecret,
+  LOCK_OUT,
+} from "../../../src/services/auth.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+
+const TOKEN = "a-long-shared-token";
+const PROGRAM: Peer = { ip: "127.0.0.1", local: true, host: "localhost:18789" };
+const PAGE: Peer = { ...PROGRAM, origin: "http://localhost:18789" };
+const ELSEWHERE: Peer = { ip: "192.0.2.7", local: false };
+
+function authenticator(options: Partial<AuthOptions> = {}) {
+  const clock = new ManualClock();
+  const settings: AuthOptions = { mode: "token", token: TOKEN, ...options };
+  return { clock, auth: new Authenticator({ clock, options: () => settings }) };
+}
+
+Deno.test("the secret of the configured mode is the only one that counts", async () => {
+  const { auth } = authenticator({ password: "other" });
+  assert.equal(await auth.check({ token: TOKEN }), "ok");
+  assert.equal(await auth.check({ password: "other" }), "missing");
+  assert.equal(await auth.check({ token: "other" }), "mismatch");
+  const { auth: byPassword } = authenticator({ mode: "password", password: "pass word" });
+  assert.equal(await byPassword.check({ password: "pass word" }), "ok");
+  assert.equal(await byPassword.check({ token: "pass word" }), "missing");
+  assert.equal(await byPassword.check({ token: TOKEN }), "missing");
+});
+
+Deno.test("what is no secret is refused, whatever the gateway's own is", async () => {
+  const presented: readonly [unknown, string][] = [
+    [undefined, "missing"],
+    [null, "missing"],
+    ["", "missing"],
+    ["  \t", "missing"],
+    [["a-long-shared-token"], "missing"],
+    [{ token: TOKEN }, "missing"],
+    [42, "missing"],
+    ["undefined", "mismatch"],
+    ["null", "mismatch"],
+    ["[object Object]", "mismatch"],
+  ];
+  for (const configured of [TOKEN, "null"]) {
+    const { auth } = authenticator({ token: configured });
+    for (const [token, verdict] of presented) {
+      const expected = configured === TOKEN ? verdict : "unconfigured";
+      assert.equal(await auth.check({ token }), expected, String(token));
+    }
+  }
+});
+
+Deno.test("a gateway whose own secret is absent, blank or the name of nothing admits nobody", async () => {
+  for (const token of [undefined, "", "   ", "undefined", "NULL", "null ", {}, ["x"], 7]) {
+    const { auth } = authenticator({ token });
+    assert.equal(isUsableSecret(token), false);
+    assert.equal(await auth.check({ token }), "unconfigured");
+    assert.equal((await auth.authorizeBearer(`Bearer ${String(token)}`, PROGRAM)).ok, false);
+  }
+});
+
+Deno.test("settings are read anew for each check", async () => {
+  let options: AuthOptions = { mode: "token", token: TOKEN };
+  const auth = new Authenticator({ clock: new ManualClock(), options: () => options });
+  assert.equal(await auth.check({ token: TOKEN }), "ok");
+  options = { mode: "password", password: "changed" };
+  assert.equal(await auth.check({ token: TOKEN }), "missing");
+  assert.equal(await auth.check({ password: "changed" }), "ok");
+});
+
+Deno.test("a thousand wrong bearers are locked out after ten, even all at once; elsewhere nothing changes", async () => {
+  for (const mode of ["in turn", "at once"]) {
+    const { auth, clock } = authenticator();
+    const answers: string[] = [];
+    const attempt = async (n: number) => {
+      const verdict = await auth.authorizeBearer(`Bearer guess-${n}`, PAGE);
+      answers.push(verdict.ok ? "ok" : verdict.reason);
+    };
+    if (mode === "at once") {
+      await Promise.all(Array.from({ length: 1000 }, (_, n) => attempt(n)));
+    } else {
+      for (let n = 0; n < 1000; n++) await attempt(n);
+    }
+    assert.equal(answers.filter((answer) => answer === "mismatch").length, LOCK_OUT.failures);
+    assert.equal(answers.filter((answer) => answer === "locked").length, 990);
+    assert.deepEqual(await auth.authorizeBearer(`Bearer ${TOKEN}`, PAGE), {
+      ok: false,
+      reason: "locked",
+      retryAfterMs: LOCK_OUT.lockMs,
+    });
+    assert.deepEqual(await auth.authorizeBearer(`Bearer ${TOKEN}`, PROGRAM), { ok: true });
+    assert.deepEqual(await auth.authorizeBearer(`Bearer ${TOKEN}`, ELSEWHERE), { ok: true });
+    await clock.advance(LOCK_OUT.lockMs);
+    assert.deepEqual(await auth.authorizeBearer(`Bearer ${TOKEN}`, PAGE), { ok: true });
+  }
+});
+
+Deno.test("a missing secret is no guess and locks nobody out", async () => {
+  const { auth } = authenticator();
+  for (const header of [undefined, "", "Basic abc", "Bearer", "Bearer   "]) {
+    for (let n = 0; n < 5; n++) {
+      assert.deepEqual(await auth.authorizeBearer(header, PROGRAM), {
+        ok: false,
+        reason: "missing",
+      });
+    }
+  }
+  assert.equal(auth.lockedFor(PROGRAM), 0);
+});
+
+Deno.test("failures of every kind count against one source", async () => {
+  const { auth } = authenticator();
+  for (let n = 0; n < 5; n++) {
+    await auth.authorizeBearer(`Bearer guess-${n}`, ELSEWHERE);
+    auth.failed(ELSEWHERE);
+  }
+  assert.equal(auth.lockedFor(ELSEWHERE), LOCK_OUT.lockMs);
+});
+
+Deno.test("a source is an address or an IPv6 network, pages apart from programs", () => {
+  const cases: readonly [string, string][] = [
+    ["192.0.2.1", "192.0.2.1"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["0:0:0:0:0:FFFF:192.0.2.1", "192.0.2.1"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+    ["2001:0db8:0001:0002::9", "2001:db8:1:2"],
+    ["2001:db8::1", "2001:db8:0:0"],
+    ["fe80::1%eth0", "fe80:0:0:0"],
+    ["::1", "0:0:0:0"],
+  ];
+  for (const [ip, network] of cases) {
+    assert.equal(failureSource({ ip, local: false }), `${network} program`);
+    assert.equal(failureSource({ ip, local: false, origin: "null" }), `${network} page`);
+  }
+});
