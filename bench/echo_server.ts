@@ -1,14 +1,12 @@
 /**
  * The baseline of every measurement over a socket: `ws` on `node:http` and nothing else. A message is
- * echoed; one that begins with `*` is sent to every client instead. Prints its address when it listens.
+ * echoed; one that begins with {@linkcode TO_ALL} is sent to every client instead. Prints its address when it listens.
  */
 
 import { createServer } from "node:http";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
-
-/** What a message to all clients begins with. */
-export const TO_ALL = "*";
+import { TO_ALL } from "./echo_protocol.ts";
 
 if (import.meta.main) {
   const server = createServer();

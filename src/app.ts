@@ -33,7 +33,7 @@ import { Sessions } from "./services/sessions.ts";
 import { Settings } from "./services/settings.ts";
 import type { SettingsCodec } from "./services/settings_codec.ts";
 import { VersionCounters } from "./services/state_versions.ts";
-import { Ticker } from "./services/ticker.ts";
+import { TICK_INTERVAL_MS, Ticker } from "./services/ticker.ts";
 import statusPage from "./ui/status_page.html" with { type: "text" };
 
 /** The adapters and facts that a gateway is made of. */
@@ -118,11 +118,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     options: () => ({
       mainKey: config().session.mainKey,
       scope: config().session.scope,
-      defaults: (agent) => {
-        const model = models.resolveConfigured(agents.modelFor(agent));
-        const contextTokens = model.contextWindow ?? null;
-        return { modelProvider: model.provider, model: model.id, contextTokens };
-      },
+      defaults: (agent) => models.described(agents.modelFor(agent)),
+      changed: (tenant) => health.invalidate(tenant),
       resolveModel: (wanted) => {
         const model = models.resolve(wanted);
         return { modelProvider: model.provider, model: model.id };
@@ -155,7 +152,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     log: log.child("heartbeat"),
     store,
     agents,
-    options: () => ({ prompt: config().agents.defaults.heartbeat.prompt }),
+    options: () => ({ prompt: (agentId) => agents.get(agentId)?.heartbeatPrompt }),
     runTurn: heartbeatTurns({ agents, models, runs, sessions, clock }),
     tenants: () => TENANTS,
   });
@@ -203,6 +200,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     log: log.child("openclaw"),
     metrics,
     server,
+    tickIntervalMs: TICK_INTERVAL_MS,
     sessionDefaults: () => ({
       defaultAgentId: agents.defaultId,
       mainKey: config().session.mainKey,
@@ -246,6 +244,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       ready = false;
       ticker.stop();
       health.stop();
+      presence.stop();
       await heartbeat.stop();
       for (const tenant of TENANTS) {
         hub.publish(tenant, { type: "shutdown", reason, restartExpectedMs: null });

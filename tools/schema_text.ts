@@ -3,7 +3,7 @@
 import type { Schema } from "../src/core/method.ts";
 
 /** The parts of valibot's schemas that are read; all of them are public properties. */
-interface Node {
+interface Node extends Pipe {
   readonly type: string;
   readonly wrapped?: Node;
   readonly entries?: Readonly<Record<string, Node>>;
@@ -11,10 +11,13 @@ interface Node {
   readonly value?: Node;
   readonly options?: readonly unknown[];
   readonly literal?: unknown;
+}
+
+interface Pipe {
   readonly pipe?: readonly Step[];
 }
 
-interface Step {
+interface Step extends Pipe {
   readonly kind: string;
   readonly type: string;
   readonly requirement?: unknown;
@@ -31,7 +34,7 @@ export function schemaText(schema: Schema): string {
 }
 
 function describe(node: Node): string {
-  const bounds = (node.pipe ?? []).filter(({ kind }) => kind === "validation");
+  const bounds = validations(node);
   switch (node.type) {
     case "string":
       return describeString(bounds);
@@ -67,6 +70,15 @@ function describe(node: Node): string {
     default:
       throw new TypeError(`schema of type "${node.type}" is not known; teach tools/schema_text.ts`);
   }
+}
+
+/** The checks of a schema, those of the schemas that it was piped from included. */
+function validations({ pipe = [] }: Pipe): readonly Step[] {
+  return pipe.flatMap((step, index) => {
+    if (step.kind === "validation") return step;
+    // The first item is the schema itself; it has a pipe of its own where pipes were nested.
+    return index === 0 ? validations(step) : [];
+  });
 }
 
 function describeObject(node: Node): string {

@@ -145,7 +145,7 @@ const LIMITS: readonly Limit[] = [
     verdict: "the next delta carries the text so far",
   },
   {
-    what: "Memory of an idempotency key after its run ended",
+    what: "Memory of an idempotency key, from its first use on",
     value: RUN_RECORD_RETENTION_MS,
     unit: "ms",
     verdict: "the key may start a new run",

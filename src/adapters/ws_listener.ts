@@ -18,6 +18,9 @@ const PING_WINDOW_MS = 10_000;
 /** Time for a client to send its request head, in milliseconds. */
 const HEAD_TIMEOUT_MS = 10_000;
 
+/** Fragments that one message may come in; more close the connection, as each costs far more than its bytes. */
+export const MAX_FRAGMENTS = 1_024;
+
 /** Longest request head in bytes. */
 const MAX_HEAD_BYTES = 16 * 1024;
 
@@ -26,6 +29,7 @@ export const listenWithWs: Listen = async (options) => {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: options.maxMessageBytes,
+    maxFragments: MAX_FRAGMENTS,
     perMessageDeflate: false,
     clientTracking: true,
   });

@@ -8,6 +8,7 @@ import { AnswerPrinter, type RunEnd } from "./answer_printer.ts";
 import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
 import { jsonText, printable } from "./foreign_text.ts";
 import { type Invocation, withGateway } from "./gateway_access.ts";
+import { object } from "./json_view.ts";
 import { spin } from "./terminal.ts";
 
 /** Longest message read from standard input, in bytes; a gateway's frames hold 512 KiB. */
@@ -107,12 +108,18 @@ async function sendOne(
   // Before the message is sent, so that no event of the run is missed.
   const events = client.events("chat");
   try {
-    await client.call("chat.send", {
+    const answer = await client.call("chat.send", {
       sessionKey,
       message: request.message,
       idempotencyKey: runId,
       ...(request.thinking === undefined ? {} : { thinking: request.thinking }),
     });
+    // A command such as /stop is answered at once, without a run.
+    if (object(answer).runId !== runId) {
+      settled();
+      terminal.out(`${flags.json === true ? jsonText(answer, 0) : "(done)"}\n`);
+      return EXIT.ok;
+    }
     const end = await Promise.race([
       follow(events, runId, (payload) => {
         settled();

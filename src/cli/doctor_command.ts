@@ -4,13 +4,13 @@ import { secretProblem } from "../config.ts";
 import { MIN_SECRET_CHARS } from "../config/secret_text.ts";
 import { gatewayUrl, isLoopback } from "../client/gateway_url.ts";
 import { ConnectionFailed } from "../client/client_error.ts";
-import { printable } from "./foreign_text.ts";
 import { checkDatabase, checkFolder } from "./doctor_files.ts";
 import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
 import { checkProviders } from "./doctor_providers.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
-import { cell, jsonText } from "./foreign_text.ts";
+import { cell, jsonText, printable } from "./foreign_text.ts";
 import { connectOwnOrThrow, type Invocation } from "./gateway_access.ts";
+import { toCommandFailed } from "./failure.ts";
 import { type HostState, readHostState } from "./host_state.ts";
 import { type Finding, mark } from "./mark.ts";
 import { portHolder } from "./port_holder.ts";
@@ -57,7 +57,14 @@ async function examine(
   const { terminal, flags } = invocation;
   const now = terminal.now();
   const findings = [checkRuntime(Deno.version.deno), checkClock(now)];
-  const state = await readHostState(flags, terminal.env);
+  let state: HostState;
+  try {
+    state = await readHostState(flags, terminal.env);
+  } catch (error) {
+    // Without the places and the address, nothing else can be looked at.
+    const { message, hint } = toCommandFailed(error);
+    return [...findings, broken("settings", message, hint ?? "mend it, then run doctor again")];
+  }
   findings.push(...await checkFolder(state.paths, now));
   findings.push(...checkSettings(state));
   findings.push(checkSecret(state));

@@ -7,7 +7,7 @@ import { objects } from "./json_view.ts";
 import { portHolder } from "./port_holder.ts";
 import type { RunningGateway, StartOptions } from "../start_gateway.ts";
 import type { ServeFlags } from "./flags.ts";
-import { printable } from "./foreign_text.ts";
+import { jsonText, printable } from "./foreign_text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Starts a gateway; resolves once it listens. */
@@ -56,6 +56,10 @@ export async function serveCommand(
 }
 
 function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags): void {
+  if (flags.json === true) {
+    const { url, stateDir, configPath, token, warnings } = gateway;
+    return terminal.out(`${jsonText({ url, stateDir, configPath, token, warnings }, 0)}\n`);
+  }
   const page = gateway.url.replace(/^ws/, "http");
   const lines = [
     `listening on ${gateway.url}`,

@@ -3,6 +3,7 @@
 import { dirname, join } from "node:path";
 import { systemRandom } from "../adapters/system_random.ts";
 import { SETTING_VARIABLES } from "../config.ts";
+import { REDACTED } from "../services/redaction.ts";
 import { openConfigDesk } from "./config_desk.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import { jsonText } from "./foreign_text.ts";
@@ -40,21 +41,26 @@ export async function tokenRotate(invocation: Invocation): Promise<void> {
     );
   }
   const fresh = systemRandom.hex(TOKEN_BYTES);
-  const restart = token.source === "file"
+  const effect = token.source === "file"
     ? await rotateInSettings(invocation, fresh)
     : await rotateInFolder(invocation, { state, fresh });
   if (flags.json === true) {
     return terminal.out(
-      `${jsonText({ ok: true, source: token.source, restartRequired: restart })}\n`,
+      `${jsonText({ ok: true, source: token.source, effect })}\n`,
     );
   }
   terminal.out("The token was replaced; `token show` prints the new one.\n");
-  terminal.out(
-    restart
-      ? "The running gateway takes the old one until it is restarted.\n"
-      : "Clients that show the old one are refused from now on.\n",
-  );
+  terminal.out(`${EFFECTS[effect]}\n`);
 }
+
+/** When a new token counts. */
+type Effect = "now" | "at start" | "after restart";
+
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  "now": "The running gateway refuses the old one from now on.",
+  "at start": "It counts when the gateway starts.",
+  "after restart": "The running gateway takes the old one until it is restarted.",
+};
 
 async function ownState({ flags, terminal }: Invocation): Promise<HostState> {
   if (flags.url === undefined) return await readHostState(flags, terminal.env);
@@ -81,31 +87,43 @@ function tokenOf({ secret }: HostState): NonNullable<HostState["secret"]> {
   );
 }
 
-async function rotateInSettings(invocation: Invocation, fresh: string): Promise<boolean> {
+async function rotateInSettings(invocation: Invocation, fresh: string): Promise<Effect> {
   await using desk = await openConfigDesk(invocation);
-  const { hash } = object(await desk.get());
+  const { hash, parsed } = object(await desk.get());
+  // Only a reference to the environment is shown as it is written.
+  if (object(object(object(parsed).gateway).auth).token !== REDACTED) {
+    throw new CommandFailed(
+      EXIT.failed,
+      "the settings take the token from the environment",
+      "change it where that variable is set, then restart the gateway",
+    );
+  }
   const answer = await desk.patch({
     raw: JSON.stringify({ gateway: { auth: { token: fresh } } }),
     ...(typeof hash === "string" ? { baseHash: hash } : {}),
   });
-  return desk.live && object(object(answer).restart).required === true;
+  if (!desk.live) return "at start";
+  return object(object(answer).restart).required === true ? "after restart" : "now";
 }
 
 async function rotateInFolder(
   invocation: Invocation,
   { state, fresh }: { readonly state: HostState; readonly fresh: string },
-): Promise<boolean> {
+): Promise<Effect> {
   const running = await connectOwn(invocation, state);
   await replaceSecret(state.paths.token, fresh);
-  if (running === undefined) return false;
+  if (running === undefined) return "at start";
   // A gateway that took the new one in ends the connections made with the old one, this one too.
   const { terminal } = invocation;
-  const waited = Promise.withResolvers<boolean>();
-  const stopTimer = terminal.after(TAKE_IN_MS, () => waited.resolve(true));
-  const restart = await Promise.race([running.closed.then(() => false), waited.promise]);
+  const waited = Promise.withResolvers<"after restart">();
+  const stopTimer = terminal.after(TAKE_IN_MS, () => waited.resolve("after restart"));
+  const effect = await Promise.race([
+    running.closed.then(() => "now" as const),
+    waited.promise,
+  ]);
   stopTimer();
   await running.close();
-  return restart;
+  return effect;
 }
 
 /** Puts a new file in the place of the old one: a reader sees one or the other, its owner alone. */

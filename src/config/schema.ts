@@ -68,12 +68,13 @@ const identity = () =>
 /** What a heartbeat says besides how often; without defaults, as an agent may leave them to the defaults. */
 const heartbeat = {
   prompt: v.optional(mark(text(), { label: "Heartbeat prompt", advanced: true })),
-  target: v.optional(mark(text(), { label: "Heartbeat target", advanced: true })),
+  target: v.optional(mark(text(), { label: "Heartbeat target", advanced: true, unused: true })),
   ackMaxChars: v.optional(
     mark(whole(0, 100_000), {
       label: "Longest acknowledgement",
       help: "In characters; a longer answer is delivered.",
       advanced: true,
+      unused: true,
     }),
   ),
 };
@@ -281,7 +282,9 @@ export const ConfigSchema = section({
   models: v.optional(
     mark(
       section({
-        mode: v.optional(mark(oneOf(["merge", "replace"]), { label: "Mode", advanced: true })),
+        mode: v.optional(
+          mark(oneOf(["merge", "replace"]), { label: "Mode", advanced: true, unused: true }),
+        ),
         providers: v.optional(
           mark(recordOf(provider), { label: "Providers", help: "By id." }),
           {},
@@ -337,12 +340,14 @@ export const ConfigSchema = section({
           mark(whole(1, 10_000_000), {
             label: "Idle minutes",
             help: "After how long a session starts anew.",
+            unused: true,
           }),
         ),
         resetTriggers: v.optional(
           mark(listOf(name()), {
             label: "Reset words",
             help: "Messages that start the session anew.",
+            unused: true,
           }),
           ["/new", "/reset"],
         ),

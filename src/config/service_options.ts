@@ -13,6 +13,7 @@ export function agentOptions(config: Config): AgentOptions {
       model: modelChoice(defaults.model).primary,
       workspace: defaults.workspace,
       heartbeatEvery: defaults.heartbeat.every,
+      heartbeatPrompt: defaults.heartbeat.prompt,
     },
     list: list.map((agent): AgentSetting => ({
       id: agent.id,
@@ -22,6 +23,7 @@ export function agentOptions(config: Config): AgentOptions {
       workspace: agent.workspace,
       identity: agent.identity,
       heartbeatEvery: agent.heartbeat?.every,
+      heartbeatPrompt: agent.heartbeat?.prompt,
     })),
   };
 }

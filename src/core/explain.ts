@@ -43,6 +43,12 @@ interface PipeItem {
   readonly kind: string;
   readonly type: string;
   readonly requirement?: unknown;
+  readonly pipe?: readonly PipeItem[];
+}
+
+/** What a schema's pipe checks, pipes within pipes included, in the order of the checks. */
+function itemsOf(node: { readonly pipe?: readonly PipeItem[] }): readonly PipeItem[] {
+  return (node.pipe ?? []).flatMap((item) => item.pipe === undefined ? [item] : itemsOf(item));
 }
 
 function walk(node: Node, value: unknown, path: string, report: Report): void {
@@ -132,7 +138,7 @@ function walkObject(node: Node, value: unknown, path: string, report: Report): v
 
 function walkArray(node: Node, value: unknown, path: string, report: Report): void {
   if (!Array.isArray(value)) return report(path, "must be array");
-  for (const item of node.pipe ?? []) {
+  for (const item of itemsOf(node)) {
     const bound = item.requirement;
     if (typeof bound !== "number") continue;
     if (item.type === "min_length" && value.length < bound) {
@@ -173,14 +179,15 @@ function walkOptions(
 }
 
 function walkScalar(node: Node, value: unknown, path: string, report: Report): void {
-  const integer = (node.pipe ?? []).some((item) => item.type === "integer");
+  const items = itemsOf(node);
+  const integer = items.some((item) => item.type === "integer");
   if (node.type === "null" ? value !== null : typeof value !== node.type) {
     return report(path, `must be ${integer ? "integer" : node.type}`);
   }
   if (typeof value === "number" && integer && !Number.isInteger(value)) {
     report(path, "must be integer");
   }
-  for (const item of node.pipe ?? []) {
+  for (const item of items) {
     const phrase = scalarPhrase(item, value);
     if (phrase !== undefined) report(path, phrase);
   }

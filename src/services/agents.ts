@@ -22,6 +22,8 @@ export interface AgentSetting {
   readonly identity?: AgentIdentity;
   /** An interval as the configuration writes it, e.g. `30m`. */
   readonly heartbeatEvery?: string;
+  /** What a heartbeat asks the agent. */
+  readonly heartbeatPrompt?: string;
 }
 
 /** What holds for every agent that does not say otherwise. */
@@ -29,6 +31,7 @@ export interface AgentDefaults {
   readonly model?: string;
   readonly workspace?: string;
   readonly heartbeatEvery?: string;
+  readonly heartbeatPrompt?: string;
 }
 
 /** The part of the configuration that this service reads. */
@@ -45,6 +48,7 @@ export interface AgentInfo {
   readonly workspace?: string;
   readonly identity?: AgentIdentity;
   readonly heartbeatEvery?: string;
+  readonly heartbeatPrompt?: string;
 }
 
 /** The agent of a gateway whose configuration names none. */
@@ -114,5 +118,6 @@ function inform(id: AgentId, setting: AgentSetting, defaults: AgentDefaults): Ag
     workspace: setting.workspace ?? defaults.workspace,
     identity: setting.identity,
     heartbeatEvery: setting.heartbeatEvery ?? defaults.heartbeatEvery,
+    heartbeatPrompt: setting.heartbeatPrompt ?? defaults.heartbeatPrompt,
   };
 }

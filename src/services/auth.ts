@@ -1,9 +1,10 @@
 /** The gateway's shared secret: who presents it rightly, and who has guessed too often. */
 
+import type { Role, Scope } from "../core/access.ts";
 import type { Peer } from "../core/peer.ts";
 import { FailureLimiter, type FailureLimits } from "../core/rate.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { GrantOptions } from "./scope_grant.ts";
+import { cutScopes, type GrantOptions, sharedCeiling, wantedScopes } from "./scope_grant.ts";
 import { sameSecret } from "./secret_digest.ts";
 
 /** Ten wrong secrets in a minute lock the source out for five minutes: 2880 guesses a day at the most. */
@@ -21,6 +22,12 @@ export interface AuthOptions extends GrantOptions {
 export interface PresentedSecrets {
   readonly token?: unknown;
   readonly password?: unknown;
+}
+
+/** What a client asks to be; absent scopes: whatever the settings give by default. */
+export interface AskedScopes {
+  readonly role: Role;
+  readonly scopes: readonly string[] | undefined;
 }
 
 /**
@@ -60,6 +67,16 @@ export class Authenticator {
   /** The settings as they are now. */
   get options(): AuthOptions {
     return this.#options();
+  }
+
+  /** The scopes that a client wants; see {@linkcode wantedScopes}. */
+  wanted(asked: AskedScopes): readonly Scope[] {
+    return wantedScopes(asked, this.#options());
+  }
+
+  /** Those of them that the shared secret alone grants, to a client on this host or elsewhere. */
+  granted(asked: AskedScopes, local: boolean): readonly Scope[] {
+    return cutScopes(this.wanted(asked), sharedCeiling(local, this.#options()));
   }
 
   /** Milliseconds until the peer may try again; 0 when it may now. */

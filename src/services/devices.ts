@@ -11,6 +11,12 @@ import type { Random } from "../ports/random.ts";
 import type { Store } from "../ports/store.ts";
 import { Collection, type Item } from "./collection.ts";
 import {
+  type DeviceClaim,
+  type IdentityCheck,
+  type IdentityVerdict,
+  verifyDevice,
+} from "./device_identity.ts";
+import {
   type DeviceAsk,
   type DeviceRecord,
   DeviceRecordSchema,
@@ -111,6 +117,11 @@ export class Devices {
       toJson: deviceToJson,
       order: lastSeen,
     });
+  }
+
+  /** Whether a client holds the key of the device that it claims to be; see {@linkcode verifyDevice}. */
+  prove(claim: DeviceClaim, check: IdentityCheck): Promise<IdentityVerdict> {
+    return verifyDevice(claim, check);
   }
 
   /** The requests that wait, the newest first, and the paired devices, the last approved first. */

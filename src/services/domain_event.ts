@@ -2,10 +2,10 @@
 
 import type { Branded, ConnectionId, DeviceId, SessionKey } from "../core/id.ts";
 import type { ModelUsage } from "../ports/model.ts";
-import type { HealthSummary } from "./health.ts";
-import type { HeartbeatReport } from "./heartbeat.ts";
-import type { PairingDecision, PendingDevice } from "./devices.ts";
-import type { PresenceEntry } from "./presence.ts";
+import type { HealthSummary } from "./health_summary.ts";
+import type { HeartbeatReport } from "./heartbeat_report.ts";
+import type { PairingDecision, PendingDevice } from "./device_record.ts";
+import type { PresenceEntry } from "./presence_entry.ts";
 
 /** A run's name: the idempotency key of the request that started it, else made by the gateway. */
 export type RunId = Branded<"run">;
@@ -71,7 +71,11 @@ export type DomainEvent =
   | { readonly type: "health"; readonly health: HealthSummary; readonly versions: StateVersions }
   | { readonly type: "heartbeat"; readonly report: HeartbeatReport }
   | { readonly type: "tick"; readonly at: number }
-  | { readonly type: "shutdown"; readonly reason: string; readonly restartExpectedMs: number | null }
+  | {
+    readonly type: "shutdown";
+    readonly reason: string;
+    readonly restartExpectedMs: number | null;
+  }
   | { readonly type: "device.requested"; readonly request: PendingDevice }
   | {
     readonly type: "device.resolved";

@@ -4,11 +4,14 @@ import type { AgentId, TenantId } from "../core/id.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { DomainEvent, StateVersions } from "./domain_event.ts";
-import type { Heartbeat, HeartbeatStatus } from "./heartbeat.ts";
+import type { HealthSummary, SessionsHealth } from "./health_summary.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import type { Hub } from "./hub.ts";
 import { Pacer } from "./pacer.ts";
 import { describeStatus, type StatusSources, type StatusSummary } from "./status.ts";
 import type { VersionCounters } from "./state_versions.ts";
+
+export type { HealthSummary } from "./health_summary.ts";
 
 /** How long a summary is served, in milliseconds. Source: the reference gateway. */
 export const HEALTH_MAX_AGE_MS = 60_000;
@@ -21,44 +24,6 @@ export const HEALTH_BROADCAST_INTERVAL_MS = 1_000;
 
 /** Sessions listed in a summary, over all agents and for each. Source: the reference gateway. */
 export const RECENT_HEALTH_SESSIONS = 5;
-
-/** Sessions with the newest change, and how long ago that was in milliseconds. */
-export interface SessionsHealth {
-  /** Where sessions are kept, for people. */
-  readonly path: string;
-  readonly count: number;
-  readonly recent: readonly {
-    readonly key: string;
-    readonly updatedAt: number | null;
-    readonly age: number | null;
-  }[];
-}
-
-/** One agent in a {@linkcode HealthSummary}. */
-export interface AgentHealth {
-  readonly agentId: string;
-  readonly isDefault: boolean;
-  readonly heartbeat: Omit<HeartbeatStatus, "agentId">;
-  readonly sessions: SessionsHealth;
-}
-
-/** The state of the gateway as its clients show it. Frozen: the same object until the next refresh. */
-export interface HealthSummary {
-  readonly ok: true;
-  /** When the summary was made. */
-  readonly ts: number;
-  /** How long making it took. */
-  readonly durationMs: number;
-  /** Empty until there are channels. */
-  readonly channels: Readonly<Record<string, never>>;
-  readonly channelOrder: readonly string[];
-  readonly channelLabels: Readonly<Record<string, string>>;
-  /** Interval of the default agent's heartbeat; 0 when it does not beat. */
-  readonly heartbeatSeconds: number;
-  readonly defaultAgentId: string;
-  readonly agents: readonly AgentHealth[];
-  readonly sessions: SessionsHealth;
-}
 
 /** What health is made of. */
 export interface HealthParts extends Omit<StatusSources, "heartbeat"> {

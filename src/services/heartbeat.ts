@@ -17,11 +17,12 @@ import {
   HEARTBEAT_TOKEN,
   type HeartbeatReport,
   HeartbeatReportSchema,
+  type HeartbeatStatus,
   skipped,
 } from "./heartbeat_report.ts";
 import type { Hub } from "./hub.ts";
 
-export type { HeartbeatReport } from "./heartbeat_report.ts";
+export type { HeartbeatReport, HeartbeatStatus } from "./heartbeat_report.ts";
 
 /** How often an agent beats whose configuration does not say. Source: the reference gateway. */
 export const DEFAULT_HEARTBEAT_EVERY = "30m";
@@ -41,23 +42,10 @@ export const DEFAULT_HEARTBEAT_PROMPT =
   `If something needs the user's attention, say so in a few words. ` +
   `If not, answer with ${HEARTBEAT_TOKEN} alone.`;
 
-/** The heartbeat of one agent as it is set now. */
-export interface HeartbeatStatus {
-  readonly agentId: AgentId;
-  readonly enabled: boolean;
-  /** The interval as the configuration writes it. */
-  readonly every: string;
-  /** Null when the agent does not beat. */
-  readonly everyMs: number | null;
-  readonly prompt: string;
-  readonly target: string;
-  readonly ackMaxChars: number;
-}
-
 /** What the configuration says of heartbeats besides the intervals, which the agents carry. */
 export interface HeartbeatOptions {
-  /** What to ask; when given, every beat asks, as the owner wants it so. */
-  readonly prompt?: string;
+  /** What to ask an agent; when given, every beat asks, as the owner wants it so. */
+  readonly prompt?: (agentId: AgentId) => string | undefined;
   /** Whether there is something for this agent to look at; absent: there never is. */
   readonly hasTasks?: (agentId: AgentId) => boolean;
 }
@@ -187,7 +175,6 @@ export class Heartbeat {
   /** How each agent's heartbeat is set, in the order of the agents. */
   async describe(tenant: TenantId): Promise<readonly HeartbeatStatus[]> {
     const on = (await this.#state(tenant)).enabled;
-    const prompt = this.#prompt();
     return this.#parts.agents.list().map(({ id, heartbeatEvery }) => {
       const everyMs = intervalOf(heartbeatEvery) ?? 0;
       const enabled = on && everyMs > 0;
@@ -196,7 +183,7 @@ export class Heartbeat {
         enabled,
         every: enabled ? heartbeatEvery ?? DEFAULT_HEARTBEAT_EVERY : "disabled",
         everyMs: enabled ? everyMs : null,
-        prompt,
+        prompt: this.#prompt(id) ?? DEFAULT_HEARTBEAT_PROMPT,
         target: TARGET,
         ackMaxChars: ACK_MAX_CHARS,
       };
@@ -265,16 +252,16 @@ export class Heartbeat {
 
   /** Asks the agent, or does not; never throws. */
   async #attempt(key: string, { tenant, agentId }: Omit<Beat, "intervalMs">): Promise<Finding> {
-    const { prompt, hasTasks } = this.#parts.options();
+    const prompt = this.#prompt(agentId);
     if (this.#asking.has(key)) return (time) => skipped("busy", time);
-    if (!prompt?.trim() && hasTasks?.(agentId) !== true) {
+    if (prompt === undefined && this.#parts.options().hasTasks?.(agentId) !== true) {
       return (time) => skipped("no-tasks", time);
     }
     const abort = new AbortController();
     this.#asking.set(key, abort);
     const deadline = this.#parts.clock.after(MAX_BEAT_MS, () => abort.abort());
     try {
-      const turn = { agentId, prompt: this.#prompt(), signal: abort.signal };
+      const turn = { agentId, prompt: prompt ?? DEFAULT_HEARTBEAT_PROMPT, signal: abort.signal };
       const outcome = await Promise.race([this.#parts.runTurn(tenant, turn), ended(abort.signal)]);
       switch (outcome.status) {
         case "ok":
@@ -331,8 +318,9 @@ export class Heartbeat {
     return state;
   }
 
-  #prompt(): string {
-    return this.#parts.options().prompt?.trim() || DEFAULT_HEARTBEAT_PROMPT;
+  /** What the owner wants this agent to be asked, if anything. */
+  #prompt(agentId: AgentId): string | undefined {
+    return this.#parts.options().prompt?.(agentId)?.trim() || undefined;
   }
 }
 

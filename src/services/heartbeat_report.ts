@@ -1,6 +1,7 @@
-/** What a heartbeat's answer means, and the report that is made of it. */
+/** How heartbeats are set, what an answer to one means, and the report that is made of it. */
 
 import * as v from "valibot";
+import type { AgentId } from "../core/id.ts";
 import { escapeText } from "../core/quote.ts";
 
 /** Length of a report's preview, in characters. */
@@ -35,6 +36,19 @@ export const HeartbeatReportSchema = v.object({
  * say why in `reason`.
  */
 export type HeartbeatReport = Readonly<v.InferOutput<typeof HeartbeatReportSchema>>;
+
+/** The heartbeat of one agent as it is set now. */
+export interface HeartbeatStatus {
+  readonly agentId: AgentId;
+  readonly enabled: boolean;
+  /** The interval as the configuration writes it. */
+  readonly every: string;
+  /** Null when the agent does not beat. */
+  readonly everyMs: number | null;
+  readonly prompt: string;
+  readonly target: string;
+  readonly ackMaxChars: number;
+}
 
 /** What an answer means, and its text without the token. */
 export interface HeartbeatAnswer {

@@ -6,7 +6,7 @@ import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
 import type { Outcome } from "./run_execution.ts";
 import type { Place } from "./run_queue.ts";
 import { MAX_RECORD_TEXT_CHARS, type RunRecord } from "./run_record.ts";
-import type { RunRequest } from "./run_request.ts";
+import { type RunRequest, TIMEOUT_SUMMARY } from "./run_request.ts";
 import type { NewMessage, SessionEntry } from "./session_entry.ts";
 
 /** What a run keeps of its request; message and pictures are in the transcript by then. */
@@ -85,7 +85,7 @@ export class LiveRun {
       state: outcome.kind,
       startedAt: this.startedAt,
       endedAt,
-      error: outcome.kind === "failed" ? outcome.message : undefined,
+      error: this.#errorOf(outcome),
       stopReason: this.#stopReason(outcome),
       text: outcome.text,
       sessionId: this.sessionId,
@@ -144,6 +144,12 @@ export class LiveRun {
       case "failed":
         return { kind: "failed", message: outcome.message };
     }
+  }
+
+  #errorOf(outcome: Outcome): string | undefined {
+    if (outcome.kind === "failed") return outcome.message;
+    const late = outcome.kind === "aborted" && this.abortReason === "timeout";
+    return late ? TIMEOUT_SUMMARY : undefined;
   }
 
   #stopReason(outcome: Outcome): string | undefined {

@@ -1,7 +1,8 @@
 /** Which models there are, and what a name of one means. */
 
-import { invalidRequest } from "../core/error.ts";
+import { GatewayError, invalidRequest } from "../core/error.ts";
 import { quote } from "../core/quote.ts";
+import type { ModelDefaults } from "./sessions.ts";
 import type { ModelInfo, ModelPart, ModelPort, ModelRequest } from "../ports/model.ts";
 
 /** Most models named in an error message; a catalog can hold hundreds. */
@@ -59,6 +60,17 @@ export class Models {
     if (!name) return this.resolve(undefined);
     const meant = this.#meaning(name);
     return find(this.list(), meant) ?? byName(meant) ?? this.resolve(name);
+  }
+
+  /** What lists show of a configured model; nulls when there is no such model. */
+  described(wanted: string | undefined): ModelDefaults {
+    try {
+      const { provider, id, contextWindow = null } = this.resolveConfigured(wanted);
+      return { modelProvider: provider, model: id, contextTokens: contextWindow };
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      return { modelProvider: null, model: null, contextTokens: null };
+    }
   }
 
   /** Asks a model; see {@linkcode ModelPort.stream}. */

@@ -45,7 +45,7 @@ const RunRecordSchema = v.object({
   acceptedAt: v.number(),
   startedAt: time,
   endedAt: time,
-  /** Why it failed, for people. */
+  /** Why it failed, or was aborted by its time limit, for people. */
   error: text,
   stopReason: text,
   /** The answer's beginning, at most {@linkcode MAX_RECORD_TEXT_CHARS}. */

@@ -1,6 +1,6 @@
 /** What a run is asked for, and what the one who asks is told. */
 
-import { GatewayError, invalidRequest } from "../core/error.ts";
+import { type GatewayError, invalidRequest } from "../core/error.ts";
 import type { SessionKey } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
 import type { ModelImage } from "../ports/model.ts";
@@ -108,18 +108,13 @@ export function keyReused(runId: RunId): GatewayError {
 
 /** Says how a run ended; one that was aborted by its user ended well. */
 export function reportOf(runId: string, record: RunRecord): RunReport {
-  const { startedAt, endedAt } = record;
-  if (timedOut(record)) {
-    return { runId, status: "timeout", startedAt, endedAt, error: TIMEOUT_SUMMARY };
+  const { state, stopReason, startedAt, endedAt, error } = record;
+  if (state === "aborted" && stopReason === "timeout") {
+    return { runId, status: "timeout", startedAt, endedAt, error };
   }
-  return record.state === "failed"
-    ? { runId, status: "error", startedAt, endedAt, error: record.error ?? "the run failed" }
+  return state === "failed"
+    ? { runId, status: "error", startedAt, endedAt, error: error ?? "the run failed" }
     : { runId, status: "ok", startedAt, endedAt };
-}
-
-/** Whether its time limit ended the run. */
-export function timedOut(record: RunRecord): boolean {
-  return record.state === "aborted" && record.stopReason === "timeout";
 }
 
 /** Why a run that took too long has no complete answer, and what helps. */

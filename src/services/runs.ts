@@ -2,7 +2,6 @@
 
 import type { Principal } from "../core/access.ts";
 import { GatewayError, invalidRequest } from "../core/error.ts";
-import { ExpiringMap } from "../core/expiring_map.ts";
 import type { SessionKey, TenantId } from "../core/id.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -10,6 +9,7 @@ import { type Store, StoreConflict } from "../ports/store.ts";
 import type { Agents } from "./agents.ts";
 import { statusText } from "./chat_command.ts";
 import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
+import { EndedRuns, nameOf } from "./ended_runs.ts";
 import type { Hub } from "./hub.ts";
 import { KeyedMutex } from "./keyed_mutex.ts";
 import { keptRecord, LiveRun } from "./live_run.ts";
@@ -21,8 +21,8 @@ import { gatherFacts } from "./run_facts.ts";
 import { RunQueue } from "./run_queue.ts";
 import {
   fingerprintOf,
-  interrupted,
   isRunId,
+  RUN_RECORD_KIND,
   type RunRecord,
   RunRecords,
   SWEEP_EVERY_RUNS,
@@ -55,12 +55,6 @@ export const MAX_RUN_TIMEOUT_MS = 24 * 60 * 60_000;
 
 /** How long a wait for a run lasts unless the client says, in milliseconds. */
 export const DEFAULT_WAIT_MS = 30_000;
-
-/** How long the end of a run is remembered in memory, in milliseconds. */
-export const RESULT_TTL_MS = 10 * 60_000;
-
-/** Ends of runs remembered in memory; the oldest gives way and is read from the store again. */
-export const MAX_RESULTS = 1_000;
 
 /** How long a stop waits for runs to be stored, in milliseconds; the rest is recovered at the next start. */
 export const STOP_DEADLINE_MS = 5_000;
@@ -108,7 +102,7 @@ export class Runs {
   /** By tenant and run; bounded by the queue. */
   readonly #live = new Map<string, LiveRun>();
   readonly #claims = new KeyedMutex();
-  readonly #results: ExpiringMap<string, RunRecord>;
+  readonly #ended: EndedRuns;
   #started = 0;
   #stopping = false;
 
@@ -120,11 +114,7 @@ export class Runs {
       maxConcurrent: () => options().maxConcurrent ?? DEFAULT_MAX_CONCURRENT,
     });
     this.#waiters = new RunWaiters({ clock });
-    this.#results = new ExpiringMap({
-      now: () => clock.monotonic(),
-      ttlMs: RESULT_TTL_MS,
-      capacity: MAX_RESULTS,
-    });
+    this.#ended = new EndedRuns({ records: this.#records, clock });
   }
 
   /** How many runs run and wait, over all tenants. */
@@ -176,8 +166,8 @@ export class Runs {
   }
 
   /**
-   * Ends one run of a session, or all of them, those that wait included; what was said so far is stored
-   * when it resolves. Throws `INVALID_REQUEST` when the run belongs to another session.
+   * Ends one run of a session, or all of them, those that wait included. When it resolves, what was said
+   * so far is stored, by runs that were just ending as well. Throws `INVALID_REQUEST` when the run belongs to another session.
    */
   async abort(
     tenant: TenantId,
@@ -197,7 +187,7 @@ export class Runs {
       )
       : [named].filter((run) => run !== undefined);
     const aborted = await this.#abortAll(runs, reason);
-    await Promise.all(aborted.map((run) => run.ended.promise));
+    await allEnded(runs);
     return { aborted: aborted.length > 0, runIds: aborted.map((run) => run.runId) };
   }
 
@@ -211,7 +201,7 @@ export class Runs {
     },
   ): Promise<RunReport> {
     const name = nameOf(tenant, runId);
-    const known = isRunId(runId) ? await this.#ended(tenant, runId) : undefined;
+    const known = isRunId(runId) ? await this.#endOf(tenant, runId) : undefined;
     if (known !== undefined) return reportOf(runId, known);
     const record = await this.#waiters.wait(name, { timeoutMs, signal });
     return record === undefined ? { runId, status: "timeout" } : reportOf(runId, record);
@@ -241,10 +231,7 @@ export class Runs {
   async stop(): Promise<void> {
     this.#stopping = true;
     const runs = [...this.#live.values()];
-    const ended = this.#abortAll(runs, "shutdown").then(() => {
-      const left = [...this.#live.values()].filter((run) => run.phase !== "claiming");
-      return Promise.all(left.map((run) => run.ended.promise));
-    });
+    const ended = this.#abortAll(runs, "shutdown").then(() => allEnded(runs));
     const deadline = Promise.withResolvers<void>();
     const cancel = this.#parts.clock.after(STOP_DEADLINE_MS, () => deadline.resolve());
     await Promise.race([ended, deadline.promise]);
@@ -272,7 +259,7 @@ export class Runs {
       });
     } catch (error) {
       run.place?.leave();
-      if (error instanceof StoreConflict && error.key.id === runId) return undefined;
+      if (error instanceof StoreConflict && error.key.kind === RUN_RECORD_KIND) return undefined;
       if (error instanceof GatewayError) throw error;
       this.#parts.log.write("error", "message not stored", { runId, error: describeError(error) });
       throw unavailable("the message could not be stored and was not accepted; send it again");
@@ -289,7 +276,7 @@ export class Runs {
   ): Promise<StartOutcome> {
     const { tenant, runId } = run;
     run.fingerprint = await fingerprintOfRequest(request);
-    const { known, revision } = await this.#lookUp(tenant, runId);
+    const { known, revision } = await this.#ended.lookUp(tenant, runId);
     if (known !== undefined) {
       if (known.fingerprint !== run.fingerprint) throw keyReused(runId);
       return { status: "ended", runId, record: known };
@@ -342,8 +329,7 @@ export class Runs {
       change: allowed,
       alongside: [this.#records.put(tenant, runId, record, revision)],
     });
-    const name = nameOf(tenant, runId);
-    this.#results.set(name, record);
+    this.#ended.remember(tenant, runId, record);
     this.#countStart(tenant);
     const begin = (): void => {
       const at = acceptedAt;
@@ -355,42 +341,24 @@ export class Runs {
         requestedKey,
       } as const;
       hub.publish(tenant, { ...event, at, text });
-      this.#waiters.notify(name, record);
+      this.#waiters.notify(nameOf(tenant, runId), record);
     };
     return { status: "accepted", runId, acceptedAt, begin, ended: Promise.resolve(record) };
   }
 
   /** The end of a run; undefined while it goes on, and for one that nobody asked for. */
-  async #ended(tenant: TenantId, runId: RunId): Promise<RunRecord | undefined> {
+  async #endOf(tenant: TenantId, runId: RunId): Promise<RunRecord | undefined> {
     const name = nameOf(tenant, runId);
     for (;;) {
       const live = this.#live.get(name);
       if (live === undefined) {
-        const { known } = await this.#lookUp(tenant, runId);
+        const { known } = await this.#ended.lookUp(tenant, runId);
         // A run that began meanwhile has an open record that does not mean an interruption.
         if (known === undefined || !this.#live.has(name)) return known;
       } else if (await live.claimed.promise) {
-        return this.#results.get(name);
+        return this.#ended.recall(tenant, runId);
       }
     }
-  }
-
-  /** What is known of a run that is not live here; `revision` is what its record must be replaced at. */
-  async #lookUp(
-    tenant: TenantId,
-    runId: RunId,
-  ): Promise<{ readonly known?: RunRecord; readonly revision: number }> {
-    const name = nameOf(tenant, runId);
-    const item = this.#results.get(name) === undefined
-      ? await this.#records.get(tenant, runId)
-      : undefined;
-    // The run may have ended while the store was asked.
-    const known = this.#results.get(name);
-    if (known !== undefined) return { known, revision: 0 };
-    if (item === undefined) return { revision: 0 };
-    const { value, revision } = item;
-    if (this.#records.expired(value)) return { revision };
-    return { known: value.state === "open" ? interrupted(value) : value, revision };
   }
 
   // Running.
@@ -434,7 +402,7 @@ export class Runs {
     const told = saved ? outcome : unsavedOutcome(outcome);
     const record = run.endRecord(told, endedAt);
     this.#live.delete(name);
-    this.#results.set(name, keptRecord(record));
+    this.#ended.remember(run.tenant, run.runId, record);
     this.#publish(run, run.endStep(told));
     this.#waiters.notify(name, record);
     run.ended.resolve(record);
@@ -493,14 +461,15 @@ export class Runs {
   }
 }
 
+/** Waits for runs to end; those whose message was not accepted have none to wait for. */
+async function allEnded(runs: readonly LiveRun[]): Promise<void> {
+  const accepted = runs.filter((run) => run.phase !== "claiming");
+  await Promise.all(accepted.map((run) => run.ended.promise));
+}
+
 /** What makes two requests the same: their kind and all that the client sent. */
 function fingerprintOfRequest({ kind, params }: RunRequest): Promise<string> {
   return fingerprintOf([kind, params]);
-}
-
-/** A run's name over all tenants, or a session's. */
-function nameOf(tenant: TenantId, id: string): string {
-  return `${tenant}\0${id}`;
 }
 
 /** The entry, unless its policy forbids to send to it. */

@@ -11,7 +11,7 @@ import { KeyedMutex } from "./keyed_mutex.ts";
 import { putAway } from "./session_archive.ts";
 import type { NewMessage, SessionEntry, TranscriptMessage } from "./session_entry.ts";
 import { agentOf } from "./session_key.ts";
-import { applyPatch, type ModelChoice, type SessionPatch, settingsOf } from "./session_patch.ts";
+import { applyPatch, type SettingChange, settingsOf } from "./session_patch.ts";
 import { type Archive, SESSION_RECORD_KINDS, type SessionRecords } from "./session_records.ts";
 import { appendWrites, bounded, cutPoint, summarized, transcriptStream } from "./transcript.ts";
 
@@ -28,6 +28,8 @@ export interface ChangeParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasAgent: (id: AgentId) => boolean;
+  /** Told of every change, once it is stored. */
+  readonly changed: (tenant: TenantId) => void;
 }
 
 /** Whose session is changed. */
@@ -42,17 +44,12 @@ export interface Addition {
   readonly messages: readonly NewMessage[];
   /**
    * Changes the entry; what it does to `sessionId`, `label`, `createdAt` and `updatedAt` is ignored. May
-   * be called more than once.
+   * be called more than once; what it throws refuses the addition. A session that does not exist is
+   * given to it as it would be made.
    */
   readonly change?: (entry: SessionEntry) => SessionEntry;
   /** Writes of the caller's own kinds that happen with the addition or not at all. */
   readonly alongside?: readonly StoreWrite[];
-}
-
-/** Which settings to change, and how a wanted model is found (or refused by throwing). */
-export interface SettingChange {
-  readonly patch: SessionPatch;
-  readonly chooseModel: (wanted: string) => ModelChoice;
 }
 
 /** What an addition stored: the session as it is now, the messages with their ids. */
@@ -114,12 +111,12 @@ export class SessionChanges {
   }
 
   /** Changes settings; makes the session when it does not exist. */
-  patch(target: Target, { patch, chooseModel }: SettingChange): Promise<SessionEntry> {
+  patch(target: Target, change: SettingChange): Promise<SessionEntry> {
     const { records, clock } = this.#parts;
     const { tenant, key } = target;
     return this.#change(target, async (item) => {
       const before = item?.value ?? this.#begin(key);
-      const entry = { ...applyPatch(before, patch, chooseModel), updatedAt: clock.now() };
+      const entry = { ...applyPatch(before, change), updatedAt: clock.now() };
       const writes = [
         records.entries.put(tenant, key, entry, item?.revision ?? 0),
         ...await this.#moveLabel(target, { from: before.label, to: entry.label }),
@@ -138,7 +135,10 @@ export class SessionChanges {
         return { writes: [records.entries.put(tenant, key, entry, 0)], result: entry };
       }
       const entry = { ...settingsOf(item.value), ...this.#identity() };
-      const away = await this.#putAllAway(target, item.value.sessionId, "reset");
+      const away = await this.#putAllAway(target, {
+        sessionId: item.value.sessionId,
+        reason: "reset",
+      });
       const put = records.entries.put(tenant, key, entry, item.revision);
       return { writes: [put, ...away.writes], result: entry };
     });
@@ -152,7 +152,7 @@ export class SessionChanges {
       if (item === undefined) return { writes: [], result: { deleted: false, archived: [] } };
       const { label, sessionId } = item.value;
       const reason = keepTranscript ? "kept" : "deleted";
-      const away = await this.#putAllAway(target, sessionId, reason);
+      const away = await this.#putAllAway(target, { sessionId, reason });
       const writes = [
         entries.remove(tenant, key, item.revision),
         ...(label === undefined ? [] : [labels.remove(tenant, label)]),
@@ -172,7 +172,7 @@ export class SessionChanges {
       const stream = transcriptStream(tenant, sessionId);
       const length = await store.length(stream);
       if (length === 0) return untouched({ reason: "no transcript" });
-      const through = await cutPoint(store, stream, keep);
+      const through = await cutPoint(store, { stream, keep });
       if (through === undefined) return untouched({ reason: "nothing to compact", kept: length });
       const at = clock.now();
       const away = putAway(records, {
@@ -193,7 +193,10 @@ export class SessionChanges {
   }
 
   /** Plans on what is stored and commits; again when another writer, in another process, was faster. */
-  #change<T>(target: Target, plan: (item: Item<SessionEntry> | undefined) => Promise<Plan<T>>) {
+  #change<T>(
+    target: Target,
+    plan: (item: Item<SessionEntry> | undefined) => Promise<Plan<T>>,
+  ): Promise<T> {
     const { store, records } = this.#parts;
     const { tenant, key } = target;
     const work = async (): Promise<T> => {
@@ -202,6 +205,7 @@ export class SessionChanges {
         if (writes.length === 0) return result;
         try {
           await store.commit(writes);
+          this.#parts.changed(tenant);
           return result;
         } catch (error) {
           if (!isOurs(error) || attempt >= MAX_UPDATE_ATTEMPTS) throw error;
@@ -239,7 +243,10 @@ export class SessionChanges {
   }
 
   /** Puts all messages away; where there are none, makes no archive. */
-  async #putAllAway(target: Target, sessionId: string, reason: Archive["reason"]) {
+  async #putAllAway(
+    target: Target,
+    { sessionId, reason }: Pick<Archive, "sessionId" | "reason">,
+  ): Promise<{ readonly writes: readonly StoreWrite[]; readonly names: readonly string[] }> {
     const { store, records, clock } = this.#parts;
     const length = await store.length(transcriptStream(target.tenant, sessionId));
     if (length === 0) return { writes: [], names: [] };

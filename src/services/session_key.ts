@@ -26,7 +26,10 @@ export type SessionKind = typeof SESSION_KINDS[number];
  * other text is a name at `agent`, and `main` (alone or as the name) is that agent's main session.
  * Throws `INVALID_REQUEST` for what cannot be a key.
  */
-export function canonicalKey(text: string, agent: AgentId, rules: KeyRules): SessionKey {
+export function canonicalKey(
+  text: string,
+  { agent, rules }: { readonly agent: AgentId; readonly rules: KeyRules },
+): SessionKey {
   const written = text.trim().toLowerCase();
   const key = written.startsWith("agent:") ? written : `agent:${agent}:${written}`;
   if (!isSessionKey(key)) throw unusable(text);

@@ -58,14 +58,18 @@ export interface ModelChoice {
   readonly model: string;
 }
 
+/** Which settings to change, and how a wanted model is found (or refused by throwing). */
+export interface SettingChange {
+  readonly patch: SessionPatch;
+  readonly chooseModel: (wanted: string) => ModelChoice;
+}
+
 /**
- * The entry with the patch applied; times are left alone. `chooseModel` finds the wanted model or
- * throws. Throws `INVALID_REQUEST` naming the first setting whose value is not allowed.
+ * The entry with the patch applied; times are left alone. Throws `INVALID_REQUEST` naming the first setting whose value is not allowed.
  */
 export function applyPatch(
   entry: SessionEntry,
-  patch: SessionPatch,
-  chooseModel: (wanted: string) => ModelChoice,
+  { patch, chooseModel }: SettingChange,
 ): SessionEntry {
   const next: Writable<SessionEntry> = { ...entry };
   if (patch.label !== undefined) {

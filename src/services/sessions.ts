@@ -69,6 +69,8 @@ export interface SessionOptions extends KeyRules {
   readonly resolveModel?: (wanted: string, agent: AgentId) => ModelChoice;
   /** Ends the runs of a session and waits until what they said so far is stored. */
   readonly abortRuns?: (tenant: TenantId, key: SessionKey) => Promise<void>;
+  /** Told of every change of a tenant's sessions, once it is stored. */
+  readonly changed?: (tenant: TenantId) => void;
 }
 
 /** The parts that sessions are made of. */
@@ -131,12 +133,14 @@ export class Sessions {
     this.#options = options;
     this.#records = sessionRecords(store);
     const hasAgent = (id: AgentId): boolean => agents.has(id);
-    this.#changes = new SessionChanges({ store, records: this.#records, clock, random, hasAgent });
+    const changed = (tenant: TenantId): void => this.#options().changed?.(tenant);
+    const records = this.#records;
+    this.#changes = new SessionChanges({ store, records, clock, random, hasAgent, changed });
   }
 
   /** The key for what a client wrote, a bare name being one of `agent` (absent: the default agent). */
   canonicalKey(text: string, agent: AgentId = this.#agents.defaultId): SessionKey {
-    return canonicalKey(text, agent, this.#options());
+    return canonicalKey(text, { agent, rules: this.#options() });
   }
 
   /** The key of an agent's main session. */
@@ -223,7 +227,7 @@ export class Sessions {
       const entry = await this.get(tenant, key);
       if (entry === undefined) return { entry, messages: [] };
       const stream = transcriptStream(tenant, entry.sessionId);
-      const messages = await readNewest(this.#store, stream, limit);
+      const messages = await readNewest(this.#store, { stream, limit });
       if (messages.length > 0 || attempt >= MAX_UPDATE_ATTEMPTS) return { entry, messages };
       // Nothing there: either nothing was said yet, or a reset put the messages away meanwhile.
       const now = await this.get(tenant, key);

@@ -85,8 +85,7 @@ export function appendWrites(
  */
 export async function readNewest(
   store: Store,
-  stream: StreamKey,
-  limit: number,
+  { stream, limit }: { readonly stream: StreamKey; readonly limit: number },
 ): Promise<readonly TranscriptMessage[]> {
   const wanted = Math.min(limit, MAX_HISTORY_MESSAGES);
   const budget = new Budget();
@@ -109,8 +108,7 @@ export async function readNewest(
 /** The sequence of the newest entry that must go for `keep` to stay, or undefined when all may stay. */
 export async function cutPoint(
   store: Store,
-  stream: StreamKey,
-  keep: number,
+  { stream, keep }: { readonly stream: StreamKey; readonly keep: number },
 ): Promise<number | undefined> {
   const length = await store.length(stream);
   if (length <= keep) return undefined;

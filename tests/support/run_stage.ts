@@ -72,6 +72,7 @@ export interface Stage {
   readonly models: Models;
   readonly runs: Runs;
   readonly log: MemoryLog;
+  readonly hub: Hub;
   readonly events: DomainEvent[];
   /** Settings that a test may change while it goes on. */
   readonly settings: { runs: RunOptions; agents: AgentOptions };
@@ -117,7 +118,7 @@ export function setStage(
     options: () => settings.runs,
     facts: given.facts,
   });
-  return { store, clock, model, sessions, agents, models, runs, log, events, settings };
+  return { store, clock, model, sessions, agents, models, runs, log, hub, events, settings };
 }
 
 /** A chat request to the main session; its params are its own members. */

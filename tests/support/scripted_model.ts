@@ -37,7 +37,7 @@ export class ScriptedCall {
   }
 
   /** Ends the answer as a model does. */
-  end(usage?: ModelUsage, stopReason: string = "stop"): this {
+  end(usage?: ModelUsage, stopReason = "stop"): this {
     return this.#give({ type: "end", stopReason, usage });
   }
 

@@ -10,9 +10,7 @@ import type { ConnectionId, TenantId } from "../../core/id.ts";
 import type { Peer } from "../../core/peer.ts";
 import { escapeText } from "../../core/quote.ts";
 import type { Authenticator, SecretVerdict } from "../../services/auth.ts";
-import { verifyDevice } from "../../services/device_identity.ts";
 import type { DeviceAsk, Devices, DeviceToken } from "../../services/devices.ts";
-import { cutScopes, sharedCeiling, wantedScopes } from "../../services/scope_grant.ts";
 import type { ConnectParams } from "./connect_params.ts";
 import {
   CONTROL_UI,
@@ -136,9 +134,7 @@ function admitProgram(candidate: Candidate, services: AdmissionServices): Admiss
   }
   // A node is its device; without one only a program on this host is believed to be a node.
   if (role === "node" && !peer.local) throw notPaired("device identity required");
-  const { options } = services.auth;
-  const wanted = wantedScopes({ role, scopes: params.scopes }, options);
-  const scopes = cutScopes(wanted, sharedCeiling(peer.local, options));
+  const scopes = services.auth.granted({ role, scopes: params.scopes }, peer.local);
   return admission(candidate, {
     tenant: services.tenant,
     scopes,
@@ -156,7 +152,7 @@ async function admitDevice(
   const { params, peer, role, shared, client } = candidate;
   const { tenant, devices, auth } = services;
   const token = params.auth?.token ?? "";
-  const proof = await verifyDevice(claim, {
+  const proof = await devices.prove(claim, {
     signed: {
       clientId: params.client.id,
       clientMode: params.client.mode,
@@ -176,7 +172,7 @@ async function admitDevice(
     deviceId,
     publicKey,
     role,
-    scopes: wantedScopes({ role, scopes: params.scopes }, auth.options),
+    scopes: auth.wanted({ role, scopes: params.scopes }),
     about: {
       displayName: client.displayName,
       platform: client.platform,

@@ -228,7 +228,10 @@ function admitted(state: OpenClawState, id: string, outcome: Outcome<OpenClawVal
 
 function welcomed(state: OpenClawState, id: string, outcome: Outcome<OpenClawValue>): Next {
   if (state.phase !== "welcoming") return [state, NOTHING];
-  if (!outcome.ok) return [OVER, [...answer(id, outcome), closing(1011, "internal error")]];
+  if (!outcome.ok) {
+    const { error, close = { code: 1011, reason: "internal error" } } = outcome;
+    return [OVER, answer(id, { ok: false, error, close })];
+  }
   let open: OpenClawState = { phase: "open", admission: state.admission, inFlight: 0 };
   const effects: Act[] = [{ type: "disarm", timer: "handshake" }, ...answer(id, outcome)];
   for (const frame of state.early) {

@@ -3,6 +3,7 @@
 import { grants } from "../../core/access.ts";
 import { createDispatch } from "../../core/dispatch.ts";
 import { type CallScope, drive, type Schedule } from "../../core/driver.ts";
+import { Disconnect, GatewayError } from "../../core/error.ts";
 import { HandshakeGate } from "../../core/handshake_gate.ts";
 import { checked, type ConnectionId, isConnectionId } from "../../core/id.ts";
 import type { Link } from "../../core/link.ts";
@@ -14,7 +15,6 @@ import type { Random } from "../../ports/random.ts";
 import type { DomainEvent } from "../../services/domain_event.ts";
 import type { Hub } from "../../services/hub.ts";
 import type { PresentClient } from "../../services/presence_entry.ts";
-import { TICK_INTERVAL_MS } from "../../services/ticker.ts";
 import { type Admission, type AdmissionServices, admit } from "./admission.ts";
 import { decodeFrame, encodeFrame, type ServerFrame } from "./codec.ts";
 import type { OpenClawServices } from "./context.ts";
@@ -38,6 +38,8 @@ export interface OpenClawOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly server: ServerIdentity;
+  /** Time between two `tick` events, in milliseconds. */
+  readonly tickIntervalMs: number;
   /** Session keys and agent that a client should start with; asked at each hello. */
   readonly sessionDefaults: () => {
     readonly defaultAgentId: string;
@@ -78,6 +80,8 @@ class OpenClawWire implements OpenClaw {
   readonly #failures: Counter;
   readonly #frames: Counter;
   #connections = 0;
+  /** How often access was taken from someone; see the check in the hello. */
+  #withdrawals = 0;
 
   constructor(options: OpenClawOptions) {
     const { clock, hub, metrics } = options;
@@ -85,7 +89,10 @@ class OpenClawWire implements OpenClaw {
     this.#startedAt = clock.monotonic();
     this.#schedule = (delayMs, task) => clock.after(delayMs, task);
     this.#journal = new ResumeJournal(() => clock.now());
-    hub.observe((tenant, event) => this.#journal.record(tenant, event, this.#render(event)));
+    hub.observe((tenant, event) => {
+      if (event.type === "access.revoked" || event.type === "secret.changed") this.#withdrawals++;
+      this.#journal.record(tenant, event, this.#render(event));
+    });
     this.#calls = metrics.histogram(
       "clawgate_openclaw_call_seconds",
       "Time from request to answer, by method.",
@@ -122,6 +129,7 @@ class OpenClawWire implements OpenClaw {
     const connection = checked(random.uuid(), isConnectionId);
     const nonce = random.uuid();
     let admission: Admission | undefined;
+    let withdrawals = 0;
     this.#connections++;
     const leave = this.#gate.enter(peer.ip, () => {
       leave();
@@ -131,10 +139,12 @@ class OpenClawWire implements OpenClaw {
       connection,
       nonce,
       peer,
-      admitted: (accepted) => {
+      admitted: (accepted, before) => {
         leave();
         admission = accepted;
+        withdrawals = before;
       },
+      stale: () => withdrawals !== this.#withdrawals,
     };
     drive<OpenClawTypes>({
       machine: openClawMachine({ nonce, issuedAt: clock.now(), render: this.#render }),
@@ -178,13 +188,15 @@ class OpenClawWire implements OpenClaw {
     const { services, clock } = this.#options;
     const { connection, nonce, peer } = caller;
     const request = { params: call.params, connection, nonce, peer, now: clock.now() };
+    const withdrawals = this.#withdrawals;
     const admission = await admit(request, services);
-    caller.admitted(admission);
+    caller.admitted(admission, withdrawals);
     return { kind: "admitted", admission };
   }
 
   #hello(admission: Admission, caller: CallOf): OpenClawValue {
     const { services, server, clock, hub } = this.#options;
+    if (caller.stale()) throw accessChanged();
     const { principal } = admission;
     const versions = services.health.versions(principal.tenant);
     caller.scope.afterAnswer(() => {
@@ -202,7 +214,7 @@ class OpenClawWire implements OpenClaw {
       health: services.health.cached(principal.tenant),
       versions,
       uptimeMs: Math.round(clock.monotonic() - this.#startedAt),
-      tickIntervalMs: TICK_INTERVAL_MS,
+      tickIntervalMs: this.#options.tickIntervalMs,
       sessionDefaults: this.#options.sessionDefaults(),
       resume: admission.resume === undefined
         ? undefined
@@ -239,12 +251,22 @@ class OpenClawWire implements OpenClaw {
   }
 }
 
+/** The checks of a handshake may rest on what was withdrawn meanwhile; the client simply tries again. */
+function accessChanged(): Disconnect {
+  const message = "access rights changed during the handshake; connect again";
+  const answer = new GatewayError("UNAVAILABLE", message, { retryable: true, retryAfterMs: 0 });
+  return new Disconnect(1008, message, answer);
+}
+
 /** Who calls, as far as a connection knows before and after its handshake. */
 interface Caller {
   readonly connection: ConnectionId;
   readonly nonce: string;
   readonly peer: Peer;
-  readonly admitted: (admission: Admission) => void;
+  /** Notes who came in, and how often access had been withdrawn when the checks began. */
+  readonly admitted: (admission: Admission, withdrawals: number) => void;
+  /** Whether access was withdrawn from anyone since then, unheard as the connection did not listen yet. */
+  readonly stale: () => boolean;
 }
 
 interface CallOf extends Caller {

@@ -95,7 +95,12 @@ Deno.test("hostile text is one escaped line, cut", async () => {
   await using at = await fixture();
   const hostile = `\x1b[2J\n{"level":"error"}\r\u2028\u202e${"B".repeat(15_000)}`;
   const log = at.open();
-  log.write("info", hostile, { origin: hostile, [hostile]: "x", time: "never", __proto__: null });
+  log.write("info", hostile, {
+    origin: hostile,
+    [hostile]: "x",
+    time: "never",
+    ["__proto__"]: "own",
+  });
   log.child(hostile).write("error", hostile, { stack: hostile });
   log.write(
     "info",
@@ -111,6 +116,7 @@ Deno.test("hostile text is one escaped line, cut", async () => {
   assert.equal(String(lines[0]?.origin).length, 257);
   assert.equal(lines[0]?.time, "2025-06-15T15:06:40.000Z");
   assert.equal(lines[0]?.time_, "never");
+  assert.equal(Object.getOwnPropertyDescriptor(lines[0], "__proto__")?.value, "own");
   assert.equal(String(lines[1]?.stack).length, 2_001);
   assert.ok(String(lines[1]?.component).length <= 65);
   assert.equal(Object.keys(lines[2] ?? {}).length, 4 + MAX_LOG_FIELDS);
@@ -270,6 +276,6 @@ Deno.test("a terminal gets one readable line each, coloured only where it is one
     assert.equal(text.includes("\x1b["), isTerminal && !Deno.noColor);
     // deno-lint-ignore no-control-regex
     const bare = text.replaceAll(/\x1b\[\d+m/g, "");
-    assert.match(bare, /^\d\d:\d\d:\d\d INFO  http: ready port=18789 path="\/a b" plain=x\n$/);
+    assert.match(bare, /^\d\d:\d\d:\d\d INFO {2}http: ready port=18789 path="\/a b" plain=x\n$/);
   }
 });

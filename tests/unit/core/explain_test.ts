@@ -98,3 +98,10 @@ Deno.test("a thousand problems are cut and hostile names are escaped", () => {
     hostile,
   );
 });
+
+Deno.test("a pipe within a pipe is looked into", () => {
+  const bounded = v.pipe(v.pipe(v.number(), v.integer(), v.minValue(1)), v.maxValue(5));
+  const rows = [[0, "must be >= 1"], [6, "must be <= 5"], ["x", "must be integer"]] as const;
+  for (const [given, expect] of rows) assert.deepEqual(explain(bounded, given), [expect]);
+  assert.deepEqual(explain(bounded, 3), []);
+});

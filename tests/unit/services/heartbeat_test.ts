@@ -33,7 +33,7 @@ function setUp(start: { agents?: AgentOptions; store?: Store } = {}) {
     turn: (turn: HeartbeatTurn) => Promise<HeartbeatOutcome>;
   } = {
     agents: start.agents ?? { defaults: {}, list: [{ id: "main" }] },
-    options: { prompt: "Look around." },
+    options: { prompt: () => "Look around." },
     turn: () => Promise.resolve({ status: "ok", text: "HEARTBEAT_OK" }),
   };
   const turns: HeartbeatTurn[] = [];

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/core/error.ts";
 import { checked, DEFAULT_TENANT, isSessionKey } from "../../../src/core/id.ts";
 import { ModelError } from "../../../src/ports/model.ts";
-import { INTERRUPTED_SUMMARY } from "../../../src/services/run_record.ts";
+import {
+  INTERRUPTED_SUMMARY,
+  RUN_RECORD_KIND,
+  RUN_RECORD_RETENTION_MS,
+  SWEEP_EVERY_RUNS,
+} from "../../../src/services/run_record.ts";
 import { DEFAULT_RUN_TIMEOUT_MS, MAX_RUN_TIMEOUT_MS } from "../../../src/services/runs.ts";
 import { settle } from "../../support/manual_clock.ts";
 import {
@@ -609,6 +614,73 @@ test("a run whose session is reset is aborted, and nothing of it reaches the new
   assert.deepEqual(stage.runs.counts, { running: 0, waiting: 0 });
 });
 
+test("an answer whose session another process has reset is told but stored nowhere", async () => {
+  const stage = setStage();
+  await send(stage, chat("r1"));
+  stage.model.call().text("old");
+  await settle();
+  const other = setStage({ store: stage.store, clock: stage.clock });
+  await other.sessions.reset(DEFAULT_TENANT, MAIN);
+  await send(stage, chat("r2"));
+  stage.model.call().end();
+  await settle();
+  assert.equal(told(stage)[2], 'r1 3 end "old"');
+  assert.equal((await other.runs.wait(DEFAULT_TENANT, { runId: "r1" })).status, "ok");
+  assert.deepEqual(stage.model.call().request.messages.map(({ text }) => text), ["message r2"]);
+  stage.model.call().end();
+  await settle();
+  assert.deepEqual(await transcript(stage), ['user "message r2"']);
+});
+
+test("a run whose session another process has reset before its turn fails", async () => {
+  const stage = setStage();
+  const outcome = await stage.runs.start(PRINCIPAL, chat("r1"));
+  const other = setStage({ store: stage.store, clock: stage.clock });
+  await other.sessions.reset(DEFAULT_TENANT, MAIN);
+  assert.ok(outcome.status === "accepted");
+  outcome.begin();
+  await settle();
+  assert.deepEqual(
+    told(stage).at(-1),
+    "r1 2 failed the session was reset or deleted before the run began; send the message again",
+  );
+  assert.deepEqual(await transcript(stage), []);
+});
+
+test("a key that another process takes at the same time is answered from its record", async () => {
+  const stage = setStage();
+  const other = setStage({ store: stage.store, clock: stage.clock });
+  const outcomes = await Promise.all([
+    stage.runs.start(PRINCIPAL, chat("r1")),
+    other.runs.start(PRINCIPAL, chat("r1")),
+  ]);
+  assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["accepted", "ended"]);
+  assert.deepEqual(await transcript(stage), ['user "message r1"']);
+  await stage.runs.stop();
+  await other.runs.stop();
+});
+
+test("an abort waits for a run that is just being stored, and does not count it", async () => {
+  const stage = setStage();
+  await send(stage, chat("r1"));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const commit = stage.store.commit.bind(stage.store);
+  stage.store.commit = async (writes) => {
+    await promise;
+    return await commit(writes);
+  };
+  stage.model.call().text("yes").end();
+  await settle();
+  let done = false;
+  const aborting = stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+  void aborting.then(() => done = true);
+  await settle();
+  assert.equal(done, false);
+  resolve();
+  assert.deepEqual(await aborting, { aborted: false, runIds: [] });
+  assert.deepEqual(await transcript(stage), ['user "message r1"', 'assistant "yes"']);
+});
+
 test("/stop as the whole message aborts the session's runs; with more text it is text", async () => {
   const stage = setStage();
   await send(stage, chat("a"));
@@ -807,6 +879,17 @@ test("a defect in a listener does not hold up the run", async () => {
   const { ended } = await send(stage, chat("r1"));
   stage.model.call().text("fine").end();
   assert.equal((await ended).state, "ok");
+});
+
+test("records of old runs go away while new ones come", async () => {
+  const stage = setStage();
+  const count = () => stage.store.count({ tenant: DEFAULT_TENANT, kind: RUN_RECORD_KIND });
+  const status = (key: string) => stage.runs.start(PRINCIPAL, chat(key, { message: "/status" }));
+  for (let at = 0; at < 10; at++) await status(`old${at}`);
+  await stage.clock.advance(RUN_RECORD_RETENTION_MS + 1);
+  for (let at = 0; at < SWEEP_EVERY_RUNS; at++) await status(`new${at}`);
+  await settle();
+  assert.equal(await count(), SWEEP_EVERY_RUNS);
 });
 
 test("what was spawned is stored with its session", async () => {

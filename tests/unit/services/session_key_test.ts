@@ -40,9 +40,9 @@ const CANONICAL = [
 
 for (const { given, input, rules, expect } of CANONICAL) {
   Deno.test(`a session key is canonical: ${given}`, () => {
-    const key = canonicalKey(input, main, rules);
+    const key = canonicalKey(input, { agent: main, rules });
     assert.equal(key, expect);
-    assert.equal(canonicalKey(key, main, rules), key);
+    assert.equal(canonicalKey(key, { agent: main, rules }), key);
   });
 }
 
@@ -60,7 +60,7 @@ const UNUSABLE = [
 
 for (const { given, input } of UNUSABLE) {
   Deno.test(`a session key is refused: ${given}`, () => {
-    assert.throws(() => canonicalKey(input, main, usual), (error) => {
+    assert.throws(() => canonicalKey(input, { agent: main, rules: usual }), (error) => {
       assert.ok(error instanceof GatewayError);
       assert.equal(error.code, "INVALID_REQUEST");
       assert.match(error.message, /^invalid session key ".*"; use a name such as "main" or agent:/);
@@ -70,7 +70,7 @@ for (const { given, input } of UNUSABLE) {
 }
 
 Deno.test("a refused key is shown escaped and on one line", () => {
-  assert.throws(() => canonicalKey("a\nb", main, usual), {
+  assert.throws(() => canonicalKey("a\nb", { agent: main, rules: usual }), {
     message: /^invalid session key "a\\u\{a\}b"; use/,
   });
 });

@@ -57,10 +57,10 @@ const SET: readonly { given: string; input: SessionPatch; expect: Partial<Sessio
 
 for (const { given, input, expect } of SET) {
   Deno.test(`a patch sets ${given}, and null clears it again`, () => {
-    const patched = applyPatch(bare, input, chooseModel);
+    const patched = applyPatch(bare, { patch: input, chooseModel });
     assert.deepEqual(patched, { ...bare, ...expect });
     const nulls = Object.fromEntries(Object.keys(input).map((name) => [name, null]));
-    const cleared = applyPatch(patched, nulls, chooseModel);
+    const cleared = applyPatch(patched, { patch: nulls, chooseModel });
     assert.deepEqual(JSON.parse(JSON.stringify(cleared)), bare);
   });
 }
@@ -90,7 +90,7 @@ const REFUSED: readonly { input: SessionPatch; expect: string }[] = [
 
 for (const { input, expect } of REFUSED) {
   Deno.test(`a patch is refused: ${expect}`, () => {
-    assert.throws(() => applyPatch(bare, input, chooseModel), (error) => {
+    assert.throws(() => applyPatch(bare, { patch: input, chooseModel }), (error) => {
       assert.ok(error instanceof GatewayError);
       assert.equal(error.code, "INVALID_REQUEST");
       assert.equal(error.message, expect);

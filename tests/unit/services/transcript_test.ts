@@ -44,7 +44,7 @@ for (const { given, stored, limit, expect } of READINGS) {
   Deno.test(`the newest messages are read in order: ${given}`, async () => {
     const store = createMemoryStore();
     await store.commit([...appendWrites(stream, numbered(stored))]);
-    const read = await readNewest(store, stream, limit);
+    const read = await readNewest(store, { stream, limit });
     assert.deepEqual([read.at(0)?.text, read.at(-1)?.text, read.length], expect);
   });
 }
@@ -54,7 +54,7 @@ Deno.test("older messages are left out where the text would exceed its bound", a
   const mebibyte = "ä".repeat(512 * 1024);
   const texts = Array.from({ length: 8 }, (_, at) => message(mebibyte, { at }));
   await store.commit([...appendWrites(stream, texts)]);
-  const read = await readNewest(store, stream, 100);
+  const read = await readNewest(store, { stream, limit: 100 });
   assert.deepEqual(read.map(({ at }) => at), [2, 3, 4, 5, 6, 7]);
 });
 
@@ -62,7 +62,7 @@ Deno.test("the newest message is read whatever its length", async () => {
   const store = createMemoryStore();
   const text = "x".repeat(7 * 1024 * 1024);
   await store.commit([...appendWrites(stream, [message("old"), message(text)])]);
-  const read = await readNewest(store, stream, 100);
+  const read = await readNewest(store, { stream, limit: 100 });
   assert.deepEqual(read.map(({ text }) => text.length), [text.length]);
 });
 
@@ -71,7 +71,7 @@ Deno.test("older messages lose their pictures before the messages are left out",
   const images = [{ mimeType: "image/png", base64: "A".repeat(MAX_HISTORY_IMAGE_CHARS / 2) }];
   const shown = ["1", "2", "3"].map((text) => message(text, { images }));
   await store.commit([...appendWrites(stream, shown)]);
-  const read = await readNewest(store, stream, 100);
+  const read = await readNewest(store, { stream, limit: 100 });
   assert.deepEqual(read.map(({ text, images }) => [text, images?.length]), [
     ["1", undefined],
     ["2", 1],
@@ -86,7 +86,10 @@ Deno.test("an entry of the stream that is no message is left out", async () => {
     { op: "append", stream, value: { role: "ghost" } },
     ...appendWrites(stream, [message("2")]),
   ]);
-  assert.deepEqual((await readNewest(store, stream, 10)).map(({ text }) => text), ["1", "2"]);
+  assert.deepEqual((await readNewest(store, { stream, limit: 10 })).map(({ text }) => text), [
+    "1",
+    "2",
+  ]);
 });
 
 const CUT_POINTS = [
@@ -101,7 +104,7 @@ for (const { given, stored, trimmed, keep, expect } of CUT_POINTS) {
     const store = createMemoryStore();
     await store.commit([...appendWrites(stream, numbered(stored))]);
     if (trimmed > 0) await store.commit([{ op: "trim", stream, through: trimmed }]);
-    assert.equal(await cutPoint(store, stream, keep), expect);
+    assert.equal(await cutPoint(store, { stream, keep }), expect);
   });
 }
 

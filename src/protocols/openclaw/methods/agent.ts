@@ -271,9 +271,7 @@ function finished(runId: string, record: RunRecord): v.InferInput<typeof Finishe
   const { state, startedAt, acceptedAt, endedAt, text: said = "", stopReason, textCut } = record;
   const late = state === "aborted" && stopReason === "timeout";
   if (state === "failed" || late) {
-    const summary = late
-      ? "the run reached its time limit and was aborted"
-      : record.error ?? "the run failed";
+    const summary = record.error ?? "the run failed";
     throw new GatewayError(late ? "AGENT_TIMEOUT" : "UNAVAILABLE", summary, {
       details: { runId, status: "error", summary },
     });

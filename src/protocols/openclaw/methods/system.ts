@@ -5,7 +5,7 @@ import { invalidRequest } from "../../../core/error.ts";
 import type { Method } from "../../../core/method.ts";
 import type { PresenceNote } from "../../../services/presence_entry.ts";
 import { method, type OpenClawContext } from "../context.ts";
-import { anyParams, count, positive } from "../params.ts";
+import { anyParams, count } from "../params.ts";
 
 const READ = { role: "operator", scope: "operator.read" } as const;
 const ADMIN = { role: "operator", scope: "operator.admin" } as const;
@@ -17,6 +17,9 @@ const DEFAULT_LOG_LINES = 500;
 const DEFAULT_LOG_BYTES = 250_000;
 
 const PROBE = { probe: true } as const;
+
+/** A whole number from 1 on; one flat pipe, so that a refusal can name the bound that was missed. */
+const upTo = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(most));
 
 const strings = v.pipe(v.array(v.string()), v.readonly());
 
@@ -228,8 +231,8 @@ export const systemMethods: readonly Method<OpenClawContext>[] = [
     summary: "The newest lines of the log, or those since `cursor`.",
     params: v.strictObject({
       cursor: v.optional(count),
-      limit: v.optional(v.pipe(positive, v.maxValue(5_000))),
-      maxBytes: v.optional(v.pipe(positive, v.maxValue(1_000_000))),
+      limit: v.optional(upTo(5_000)),
+      maxBytes: v.optional(upTo(1_000_000)),
     }),
     result: v.object({
       file: v.string(),

@@ -1,0 +1,71 @@
+/** How much a piece of work costs, inside this process or in a server's. */
+
+import { type ServerProcess, settle } from "./server_process.ts";
+
+/** Time that one batch of operations should take, in milliseconds: long against the clock's grain. */
+const BATCH_MS = 10;
+
+/** Where the outcomes of operations go, so that no compiler can leave the operations out. */
+let sink: unknown;
+
+/**
+ * Nanoseconds that one `operation` takes, once for each of `rounds` batches, after a warm-up of as
+ * many batches. Operations are not awaited.
+ */
+export function nanosPerOperation(operation: () => unknown, rounds: number): readonly number[] {
+  let size = 1;
+  while (batchMs(operation, size) < BATCH_MS) size *= 2;
+  for (let round = 0; round < rounds; round++) batchMs(operation, size);
+  return Array.from({ length: rounds }, () => batchMs(operation, size) * 1e6 / size);
+}
+
+function batchMs(operation: () => unknown, size: number): number {
+  const started = performance.now();
+  for (let done = 0; done < size; done++) sink = operation();
+  return performance.now() - started;
+}
+
+/** The last outcome; reading it is what keeps operations from being left out. */
+export function lastOutcome(): unknown {
+  return sink;
+}
+
+/** What a server spent on some work. */
+export interface Spending {
+  /** Units of work done. */
+  readonly count: number;
+  /** Processor time for each, in microseconds. */
+  readonly cpuMicrosEach: number;
+  /** Units a second, by the clock. */
+  readonly perSecond: number;
+}
+
+/** Does some work and reads what the server spent on it. `work` resolves with the units done. */
+export async function spendingOf(
+  server: ServerProcess,
+  work: () => Promise<number>,
+): Promise<Spending> {
+  await settle();
+  const cpu = server.cpu();
+  const started = performance.now();
+  const count = await work();
+  const seconds = (performance.now() - started) / 1_000;
+  return { count, cpuMicrosEach: (server.cpu() - cpu) / count, perSecond: count / seconds };
+}
+
+/** Rounds of the gateway and of its baseline in turn, so that a busy machine disturbs both alike. */
+export async function inTurn(
+  rounds: number,
+  { gateway, baseline }: {
+    readonly gateway: () => Promise<Spending>;
+    readonly baseline: () => Promise<Spending>;
+  },
+): Promise<{ readonly gateway: readonly Spending[]; readonly baseline: readonly Spending[] }> {
+  const ours: Spending[] = [];
+  const bare: Spending[] = [];
+  for (let round = 0; round < rounds; round++) {
+    ours.push(await gateway());
+    bare.push(await baseline());
+  }
+  return { gateway: ours, baseline: bare };
+}

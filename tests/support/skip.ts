@@ -1,0 +1,76 @@
+/** Tests that need a program of the system: left out where it is missing, but never in CI. */
+
+import { join } from "node:path";
+
+/** The programs that tests need: the Debian package that has each, and the names it goes by. */
+export const PROGRAMS = {
+  chromium: { package: "chromium", names: ["chromium", "chromium-browser", "google-chrome"] },
+} as const satisfies Readonly<Record<string, { package: string; names: readonly string[] }>>;
+
+/** A program of {@linkcode PROGRAMS}. */
+export type Program = keyof typeof PROGRAMS;
+
+/** What is to be done with a test. */
+export type Verdict =
+  | { readonly run: true; readonly path: string }
+  /** Left out; `failure` says whether that is an error. */
+  | { readonly run: false; readonly failure: boolean; readonly reason: string };
+
+/** Whether a test that needs a program can run; missing programs are failures where `CI` is `true`. */
+export function judge(
+  program: Program,
+  { path, ci }: { readonly path: string | undefined; readonly ci: string | undefined },
+): Verdict {
+  if (path !== undefined) return { run: true, path };
+  const wanted = PROGRAMS[program];
+  const reason = `needs ${wanted.names.join(" or ")}; install the Debian package ${wanted.package}`;
+  return { run: false, failure: ci === "true", reason };
+}
+
+/** The first of several program names that is found on PATH, with its folder. */
+export function findProgram(
+  names: readonly string[],
+  searchPath: string = Deno.env.get("PATH") ?? "",
+): string | undefined {
+  for (const name of names) {
+    for (const folder of searchPath.split(":").filter((each) => each !== "")) {
+      const path = join(folder, name);
+      if (isExecutable(path)) return path;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Declares a test that is given the path of a program. Without that program the test counts as ignored
+ * and the reason is printed; where `CI` is `true` it fails.
+ */
+export function testWithProgram(
+  program: Program,
+  { name, fn }: {
+    readonly name: string;
+    readonly fn: (path: string, test: Deno.TestContext) => void | Promise<void>;
+  },
+): void {
+  const path = findProgram(PROGRAMS[program].names);
+  const verdict = judge(program, { path, ci: Deno.env.get("CI") });
+  if (verdict.run) {
+    Deno.test(name, (test) => fn(verdict.path, test));
+  } else if (verdict.failure) {
+    Deno.test(name, () => {
+      throw new Error(verdict.reason);
+    });
+  } else {
+    console.warn(`left out: ${name} (${verdict.reason})`);
+    Deno.test.ignore(name, () => {});
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    const { isFile, mode } = Deno.statSync(path);
+    return isFile && ((mode ?? 0o111) & 0o111) !== 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,590 @@
+/**
+ * Plays transcripts: stories of clients and a gateway, one line for each thing that happens.
+ *
+ * ```text
+ * # a comment; the first one is the name of the story
+ * a> 1 chat.send {sessionKey: "main", message: "hi", idempotencyKey: "k1"}    a request
+ * a> {"type": "req", "id": "1", "method": "health"}                           the same, written out
+ * a>> not json                                                                a message as it is
+ * a< 1 ok {runId: "k1", status: "started"}                                    an answer
+ * a< 1 error INVALID_REQUEST "message or attachment required"                 a refusal
+ * a< event chat {state: "delta", ...}                                         an event
+ * a< close 1008 "slow consumer"                                               the end of a connection
+ * ! advance 150                                                               a directive
+ * ```
+ *
+ * A line that begins with two spaces goes on with the one before. Values are those of
+ * `transcript_pattern.ts`. Every frame must be read, in its order, before the next directive and before
+ * the story ends; a directive `! mute tick` leaves events out. Besides what a line says, every frame is
+ * checked against the document: its members, its number in the sequence, the shape of its answer.
+ */
+
+import * as v from "valibot";
+import { METHODS } from "../../src/protocols/openclaw/method_table.ts";
+import { ModelError } from "../../src/ports/model.ts";
+import { eventually } from "./deadline.ts";
+import { TestDevice } from "./device_key.ts";
+import { build, differences, isRecord, type Pattern, readPattern } from "./transcript_pattern.ts";
+import { BENCH_TOKEN, BenchLink, type BenchPeer, nextTurn, quiet, WireBench } from "./wire_bench.ts";
+
+/** One line of a story. */
+interface Line {
+  readonly number: number;
+  readonly text: string;
+}
+
+/** A story, read. */
+export interface Transcript {
+  readonly name: string;
+  readonly file: string;
+  readonly lines: readonly Line[];
+}
+
+/** A story that went another way. The message names file and line and shows both sides. */
+export class TranscriptFailure extends Error {
+  override readonly name = "TranscriptFailure";
+}
+
+/** Events that do not count against the sequence of a connection. */
+const UNNUMBERED: ReadonlySet<string> = new Set(["connect.challenge"]);
+
+/** Events that carry the versions of the state. */
+const VERSIONED: ReadonlySet<string> = new Set(["presence", "health"]);
+
+const MEMBERS = {
+  res: ["type", "id", "ok", "payload", "error"],
+  event: ["type", "event", "payload", "seq", "stateVersion"],
+  error: ["code", "message", "details", "retryable", "retryAfterMs"],
+  hello: [
+    "type",
+    "protocol",
+    "server",
+    "features",
+    "snapshot",
+    "canvasHostUrl",
+    "auth",
+    "policy",
+    "resume",
+  ],
+} as const;
+
+const CODES = ["NOT_LINKED", "NOT_PAIRED", "AGENT_TIMEOUT", "INVALID_REQUEST", "UNAVAILABLE"];
+
+/** Reads a story. Throws where it has no name or expects nothing. */
+export function readTranscript(text: string, file: string): Transcript {
+  const lines: { number: number; text: string }[] = [];
+  let name = "";
+  text.split("\n").forEach((raw, index) => {
+    const line = raw.trimEnd();
+    if (line.startsWith("#")) {
+      if (name === "") name = line.slice(1).trim();
+      return;
+    }
+    if (line === "") return;
+    const last = lines.at(-1);
+    if (line.startsWith("  ") && last !== undefined) last.text += ` ${line.trim()}`;
+    else lines.push({ number: index + 1, text: line });
+  });
+  if (name === "") throw new TranscriptFailure(`${file}: the first comment names the story`);
+  if (!lines.some(({ text }) => /^\w+< /.test(text))) {
+    throw new TranscriptFailure(`${file}: a story that expects nothing proves nothing`);
+  }
+  return { name, file, lines };
+}
+
+/** Plays a story to its end; throws a {@linkcode TranscriptFailure} at the first line that does not hold. */
+export async function playTranscript(transcript: Transcript): Promise<void> {
+  const stage = new Stage();
+  for (const line of transcript.lines) {
+    try {
+      await stage.play(line.text);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new TranscriptFailure(
+        `${transcript.file}:${line.number} "${transcript.name}"\n  ${line.text}\n${indent(why)}`,
+      );
+    }
+  }
+  const left = await stage.unread();
+  if (left.length === 0) return;
+  throw new TranscriptFailure(
+    `${transcript.file}: the story ends, but the gateway sent more:\n${left.join("\n")}`,
+  );
+}
+
+/** A connection as its client knows it. */
+interface Client {
+  readonly link: BenchLink;
+  readonly methods: Map<string, string>;
+  sequence: number;
+  closed: boolean;
+}
+
+class Stage {
+  #bench: WireBench | undefined;
+  readonly #clients = new Map<string, Client>();
+  readonly #statuses = new Map<string, number>();
+  readonly #devices = new Map<string, TestDevice>();
+  readonly #names = new Map<string, unknown>([["TOKEN", BENCH_TOKEN]]);
+  readonly #muted = new Set<string>();
+  #settings: string | undefined;
+
+  async play(line: string): Promise<void> {
+    const raw = /^(\w+)>> ?(.*)$/s.exec(line);
+    if (raw !== null) {
+      const [, name = "", text = ""] = raw;
+      return this.#client(name).link.receive(text);
+    }
+    const sent = /^(\w+)> (.*)$/s.exec(line);
+    if (sent !== null) {
+      const [, name = "", text = ""] = sent;
+      return this.#send(this.#client(name), text);
+    }
+    const wanted = /^(\w+)< (.*)$/s.exec(line);
+    if (wanted !== null) {
+      const [, name = "", text = ""] = wanted;
+      return await this.#expect(name, text);
+    }
+    const directive = /^! (\w+) ?(.*)$/s.exec(line);
+    if (directive === null) throw new SyntaxError("no line of a transcript");
+    const [, verb = "", rest = ""] = directive;
+    const left = await this.unread();
+    if (left.length > 0) {
+      throw new Error(`before this, the gateway sent what nobody read:\n${left.join("\n")}`);
+    }
+    await this.#direct(verb, rest);
+  }
+
+  /** What nobody has read, one line for each frame. */
+  async unread(): Promise<readonly string[]> {
+    await quiet();
+    return [...this.#clients].flatMap(([name, client]) => {
+      this.#skipMuted(client);
+      const frames = client.link.inbox.map((frame) => `  ${name}< ${frame}`);
+      const { closedWith, terminated } = client.link;
+      if (!client.closed && closedWith !== undefined) {
+        frames.push(`  ${name}< close ${closedWith.code} ${JSON.stringify(closedWith.reason)}`);
+      } else if (!client.closed && terminated) frames.push(`  ${name}< terminated`);
+      return frames;
+    });
+  }
+
+  // What clients do.
+
+  #send(client: Client, text: string): void {
+    const frame = /^[[{]/.test(text) ? this.#value(text) : this.#request(text);
+    if (isRecord(frame) && typeof frame.id === "string" && typeof frame.method === "string") {
+      client.methods.set(frame.id, frame.method);
+    }
+    client.link.receive(JSON.stringify(frame));
+  }
+
+  #request(text: string): unknown {
+    const [, id = "", method = "", rest = ""] = /^(\S+) (\S+) ?(.*)$/s.exec(text) ?? [];
+    if (method === "") throw new SyntaxError("a request is `id method params`");
+    const params = rest === "" ? undefined : this.#value(rest);
+    return { type: "req", id, method, params };
+  }
+
+  // What the gateway does.
+
+  async #expect(name: string, text: string): Promise<void> {
+    const status = /^http (\d+)$/.exec(text)?.[1];
+    if (status !== undefined) {
+      if (this.#statuses.get(name) === Number(status)) return;
+      throw new Error(`got ${this.#statuses.get(name) ?? "a connection"}`);
+    }
+    const client = this.#client(name);
+    const closing = /^close (\d+) (.*)$/s.exec(text);
+    if (closing !== null) {
+      const [, code = "", reason = ""] = closing;
+      return await this.#expectClose(client, { code: Number(code), reason });
+    }
+    if (text === "terminated") {
+      await this.#until(() => client.link.terminated, "the gateway to drop the connection");
+      client.closed = true;
+      return;
+    }
+    const pattern = this.#pattern(text);
+    await this.#until(() => {
+      this.#skipMuted(client);
+      return client.link.inbox.length > 0 || client.link.over;
+    }, "a frame");
+    const frame = client.link.inbox.shift();
+    if (frame === undefined) throw new Error(`no frame came, but ${ending(client.link)}`);
+    const value: unknown = JSON.parse(frame);
+    const problems = [
+      ...this.#check(client, value),
+      ...differences(pattern, value, { scope: this.#scope }),
+    ];
+    if (problems.length === 0) return;
+    throw new Error(`${problems.join("\n")}\nthe frame: ${frame}`);
+  }
+
+  async #expectClose(
+    client: Client,
+    { code, reason }: { code: number; reason: string },
+  ): Promise<void> {
+    const { link } = client;
+    await this.#until(() => link.closedWith !== undefined, "the gateway to close the connection");
+    this.#skipMuted(client);
+    const [first] = link.inbox;
+    if (first !== undefined) throw new Error(`before the close came ${first}`);
+    const expected = readPattern(`{"code":${code},"reason":${reason}}`).pattern;
+    const problems = differences(expected, link.closedWith, { scope: this.#scope });
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+    client.closed = true;
+  }
+
+  /** The frame that a line writes in full or in short. */
+  #pattern(text: string): Pattern {
+    if (text.startsWith("{")) return whole(text);
+    const event = /^event (\S+) (.*)$/s.exec(text);
+    if (event !== null) {
+      const [, name = "", payload = ""] = event;
+      const seq = UNNUMBERED.has(name) ? "" : `, "seq": *`;
+      const version = VERSIONED.has(name) ? `, "stateVersion": *` : "";
+      return whole(`{"type":"event","event":"${name}","payload":${payload}${seq}${version}}`);
+    }
+    const [, id = "", verdict = "", rest = ""] = /^(\S+) (ok|error)(.*)$/s.exec(text) ?? [];
+    if (verdict === "ok") {
+      return whole(`{"type":"res","id":"${id}","ok":true,"payload":${rest}}`);
+    }
+    const [, code = "", after = ""] = /^ ([A-Z_]+) (.*)$/s.exec(rest) ?? [];
+    if (code === "") throw new SyntaxError("not the short form of a frame");
+    const { pattern: message, rest: extras } = readPattern(after);
+    const more = extras === "" ? "" : `, ${extras.replace(/^\{|\}$/g, "")}`;
+    const frame = whole(
+      `{"type":"res","id":"${id}","ok":false,"error":{"code":"${code}","message":null${more}}}`,
+    );
+    return withMessage(frame, message);
+  }
+
+  /** What the document says of every frame. */
+  #check(client: Client, frame: unknown): readonly string[] {
+    if (!isRecord(frame)) return ["the frame is no object"];
+    if (frame.type === "event") {
+      const { event, seq, stateVersion } = frame;
+      const found = foreign(frame, MEMBERS.event);
+      if (typeof event !== "string") return [...found, "the event has no name"];
+      if (UNNUMBERED.has(event)) {
+        if (seq !== undefined) found.push(`the event ${event} has a number`);
+      } else if (seq === ++client.sequence) {
+        // As it should be.
+      } else found.push(`the event has number ${seq}, not ${client.sequence}`);
+      if (VERSIONED.has(event) !== (stateVersion !== undefined)) {
+        found.push(`stateVersion of ${event} is ${JSON.stringify(stateVersion)}`);
+      }
+      return found;
+    }
+    const found = foreign(frame, MEMBERS.res);
+    if (frame.type !== "res") found.push(`the frame has the type ${JSON.stringify(frame.type)}`);
+    if (frame.ok === true) {
+      if ("error" in frame) found.push("an answer that is ok has an error");
+      const method = client.methods.get(String(frame.id));
+      const schema = method === undefined ? undefined : METHODS.get(method)?.result;
+      if (method === "connect" && isRecord(frame.payload)) {
+        found.push(...foreign(frame.payload, MEMBERS.hello));
+      }
+      const parsed = schema === undefined ? undefined : v.safeParse(schema, frame.payload);
+      for (const issue of parsed?.issues ?? []) {
+        found.push(`the answer of ${method}: ${v.getDotPath(issue)}: ${issue.message}`);
+      }
+    } else if (frame.ok !== false) found.push("ok is neither true nor false");
+    else if (!isRecord(frame.error)) found.push("a refusal without an error");
+    else {
+      found.push(...foreign(frame.error, MEMBERS.error));
+      if (!CODES.includes(String(frame.error.code))) found.push(`unknown code ${frame.error.code}`);
+    }
+    return found;
+  }
+
+  #skipMuted(client: Client): void {
+    for (let at = 0; at < client.link.inbox.length;) {
+      const frame: unknown = JSON.parse(client.link.inbox[at] ?? "null");
+      if (!isRecord(frame) || !this.#muted.has(String(frame.event))) return;
+      const problems = this.#check(client, frame);
+      if (problems.length > 0) throw new Error(problems.join("\n"));
+      client.link.inbox.splice(at, 1);
+    }
+  }
+
+  // What the story's teller does.
+
+  async #direct(verb: string, rest: string): Promise<void> {
+    switch (verb) {
+      case "settings":
+        this.#settings = rest;
+        return;
+      case "mute":
+        for (const name of rest.split(" ")) this.#muted.add(name);
+        return;
+      case "hear":
+        for (const name of rest.split(" ")) this.#muted.delete(name);
+        return;
+      case "open":
+        return await this.#open(rest);
+      case "join":
+        return await this.#join(rest);
+      case "drop":
+        return this.#client(rest).link.drop();
+      case "stall":
+        return this.#client(rest).link.stall();
+      case "drain":
+        return this.#client(rest).link.drain();
+      case "advance":
+        await (await this.#stage()).clock.advance(Number(rest));
+        return await quiet();
+      case "model":
+        return await this.#model(rest);
+      case "device":
+        this.#devices.set(rest, await TestDevice.create());
+        this.#names.set(`${rest}.id`, this.#device(rest).id);
+        this.#names.set(`${rest}.publicKey`, this.#device(rest).publicKey);
+        return;
+      case "claim":
+        return await this.#claim(rest);
+      case "let": {
+        const [, name = "", text = ""] = /^(\w+) (.*)$/s.exec(rest) ?? [];
+        this.#names.set(name, this.#value(text));
+        return;
+      }
+      case "repeat": {
+        const [, times = "", line = ""] = /^(\d+) (.*)$/s.exec(rest) ?? [];
+        for (let at = 1; at <= Number(times); at++) {
+          this.#names.set("n", at);
+          await this.play(line);
+        }
+        return;
+      }
+      case "edit":
+        (await this.#stage()).file.raw = rest;
+        return await (await this.#stage()).gateway.reload();
+      case "stop": {
+        const { gateway } = await this.#stage();
+        await gateway.stop(rest);
+        return;
+      }
+      case "restart": {
+        const { store, file, gateway } = await this.#stage();
+        await gateway.stop("gateway restarting");
+        this.#clients.clear();
+        this.#bench = await WireBench.start({ store, settings: file.raw });
+        return;
+      }
+      case "log": {
+        const { log } = await this.#stage();
+        const said = log.lines.some(({ message }) => message === rest);
+        if (!said) throw new Error(`the log has: ${log.lines.map(({ message }) => message)}`);
+        return;
+      }
+      default:
+        throw new SyntaxError(`no directive is called ${verb}`);
+    }
+  }
+
+  /** `a from 203.0.113.9 host example.org origin https://example.org` */
+  async #open(rest: string): Promise<void> {
+    const [name = "", ...words] = rest.split(" ");
+    const facts = new Map<string, string>();
+    for (let at = 0; at < words.length; at += 2) facts.set(words[at] ?? "", words[at + 1] ?? "");
+    const peer: BenchPeer = {
+      ip: facts.get("from"),
+      host: facts.get("host"),
+      origin: facts.get("origin"),
+    };
+    const opened = await (await this.#stage()).open(peer);
+    if (opened instanceof BenchLink) {
+      this.#clients.set(name, { link: opened, methods: new Map(), sequence: 0, closed: false });
+    } else this.#statuses.set(name, opened);
+  }
+
+  /** `a operator.read …`: opens a connection on this machine and comes in, as an administrator unless told. */
+  async #join(rest: string): Promise<void> {
+    const [name = "", ...words] = rest.split(" ");
+    const [role, scopes] = words[0] === "node"
+      ? ["node", undefined]
+      : ["operator", words.length > 0 ? words : ["operator.admin"]];
+    await this.#open(name);
+    const client = this.#client(name);
+    const params = {
+      minProtocol: 3,
+      maxProtocol: 3,
+      client: { id: "test", version: "1.0", platform: "linux", mode: "test", instanceId: name },
+      role,
+      scopes,
+      auth: { token: BENCH_TOKEN },
+    };
+    await this.#expect(name, "event connect.challenge *");
+    client.methods.set("0", "connect");
+    client.link.receive(JSON.stringify({ type: "req", id: "0", method: "connect", params }));
+    this.#names.delete(`${name}.hello`);
+    await this.#expect(name, `0 ok $${name}.hello`);
+    const hello = this.#names.get(`${name}.hello`);
+    if (isRecord(hello) && isRecord(hello.server)) {
+      this.#names.set(`${name}.conn`, hello.server.connId);
+    }
+  }
+
+  /** `model 1 text "Hel" "lo"`, `model end`, `model fail "why"`, `model break`, `model asked {…}`, `model idle 2`. */
+  async #model(rest: string): Promise<void> {
+    const { model } = await this.#stage();
+    const [, which, verb = "", given = ""] = /^(?:(\d+) )?(\w+) ?(.*)$/s.exec(rest) ?? [];
+    if (verb === "idle") {
+      await quiet();
+      if (model.calls.length === Number(given)) return;
+      throw new Error(`the model was asked ${model.calls.length} times`);
+    }
+    const at = which === undefined ? undefined : Number(which) - 1;
+    const waits = () => at === undefined ? model.calls.length > 0 : model.calls[at] !== undefined;
+    await this.#until(waits, "a question for the model");
+    const call = model.call(at);
+    switch (verb) {
+      case "text":
+        for (const text of this.#values(given)) call.text(String(text));
+        return;
+      case "reasoning":
+        for (const text of this.#values(given)) call.reasoning(String(text));
+        return;
+      case "end": {
+        const [usage] = this.#values(given);
+        call.end(isRecord(usage) ? usageOf(usage) : undefined);
+        return;
+      }
+      case "fail":
+        for (const text of this.#values(given)) call.fail(new ModelError(String(text)));
+        return;
+      case "crash":
+        for (const text of this.#values(given)) call.fail(new TypeError(String(text)));
+        return;
+      case "break":
+        call.breakOff();
+        return;
+      case "given":
+        await this.#until(() => call.returned, "the gateway to stop reading");
+        return;
+      case "asked": {
+        const problems = differences(readPattern(given).pattern, call.request, {
+          scope: this.#scope,
+        });
+        if (problems.length === 0) return;
+        throw new Error(`${problems.join("\n")}\nasked: ${JSON.stringify(call.request)}`);
+      }
+      default:
+        throw new SyntaxError(`a model does not ${verb}`);
+    }
+  }
+
+  /** `name d {nonce: $nonce, …}`: the `device` member of a connect, signed by device `d`, as `$name`. */
+  async #claim(rest: string): Promise<void> {
+    const [, name = "", device = "", text = ""] = /^(\w+) (\w+) (.*)$/s.exec(rest) ?? [];
+    const told = this.#value(text);
+    if (!isRecord(told)) throw new SyntaxError("a claim is an object");
+    const word = (value: unknown) => typeof value === "string" ? value : undefined;
+    const scopes = Array.isArray(told.scopes) ? told.scopes.map(String) : undefined;
+    const version = ["v1", "v2", "v3"] as const;
+    this.#names.set(
+      name,
+      await this.#device(device).claim({
+        version: version.find((one) => one === told.version),
+        clientId: word(told.clientId),
+        clientMode: word(told.clientMode),
+        role: word(told.role),
+        scopes,
+        token: word(told.token),
+        platform: word(told.platform),
+        signedAt: typeof told.signedAt === "number"
+          ? told.signedAt
+          : (await this.#stage()).clock.now(),
+        nonce: word(told.nonce),
+      }),
+    );
+  }
+
+  // Plumbing.
+
+  get #scope() {
+    return { names: this.#names, start: START };
+  }
+
+  #value(text: string): unknown {
+    const { pattern, rest } = readPattern(text);
+    if (rest !== "") throw new SyntaxError(`more follows the value: ${rest}`);
+    return build(pattern, this.#scope);
+  }
+
+  #values(text: string): unknown[] {
+    const found: unknown[] = [];
+    for (let left = text.trim(); left !== "";) {
+      const { pattern, rest } = readPattern(left);
+      found.push(build(pattern, this.#scope));
+      left = rest;
+    }
+    return found;
+  }
+
+  async #stage(): Promise<WireBench> {
+    return this.#bench ??= await WireBench.start({ settings: this.#settings });
+  }
+
+  #client(name: string): Client {
+    const client = this.#clients.get(name);
+    if (client === undefined) throw new Error(`no connection is called ${name}`);
+    return client;
+  }
+
+  #device(name: string): TestDevice {
+    const device = this.#devices.get(name);
+    if (device === undefined) throw new Error(`no device is called ${name}`);
+    return device;
+  }
+
+  async #until(look: () => boolean, what: string): Promise<void> {
+    await nextTurn();
+    if (!look()) await eventually(look, what, PATIENCE_MS);
+  }
+}
+
+/** The start of the manual clock: `@0`. */
+const START = 1_750_000_000_000;
+
+/** How long a line waits for what should come at once, in milliseconds of real time. */
+const PATIENCE_MS = 3_000;
+
+function whole(text: string): Pattern {
+  const { pattern, rest } = readPattern(text);
+  if (rest !== "") throw new SyntaxError(`more follows the value: ${rest}`);
+  return pattern;
+}
+
+function withMessage(frame: Pattern, message: Pattern): Pattern {
+  const error = frame.kind === "object" ? frame.members.get("error") : undefined;
+  if (frame.kind !== "object" || error?.kind !== "object") return frame;
+  const inner = new Map([...error.members, ["message", message] as const]);
+  return {
+    ...frame,
+    members: new Map([...frame.members, ["error", { ...error, members: inner }] as const]),
+  };
+}
+
+function foreign(value: Readonly<Record<string, unknown>>, known: readonly string[]): string[] {
+  return Object.keys(value).filter((name) => !known.includes(name)).map((name) =>
+    `the document knows no member "${name}" here`
+  );
+}
+
+function usageOf(usage: Readonly<Record<string, unknown>>) {
+  const { input = 0, output = 0 } = usage;
+  const tokens = { input: Number(input), output: Number(output), cacheRead: 0, cacheWrite: 0 };
+  return { ...tokens, total: tokens.input + tokens.output };
+}
+
+function ending(link: BenchLink): string {
+  const { closedWith, terminated } = link;
+  if (closedWith !== undefined) return `a close ${closedWith.code} "${closedWith.reason}"`;
+  return terminated ? "the gateway dropped the connection" : "the connection ended";
+}
+
+function indent(text: string): string {
+  return text.split("\n").map((line) => `    ${line}`).join("\n");
+}

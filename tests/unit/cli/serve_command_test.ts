@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { ListenError } from "../../../src/ports/listener.ts";
+import { run } from "../../../src/cli/program.ts";
+import type { StartGateway } from "../../../src/cli/serve_command.ts";
+import { ConfigurationError, type RunningGateway } from "../../../src/start_gateway.ts";
+import { FakeTerminal } from "./fake_terminal.ts";
+
+function fakeGateway(changes: Partial<RunningGateway> = {}) {
+  const finished = Promise.withResolvers<void>();
+  const reasons: string[] = [];
+  const gateway: RunningGateway = {
+    url: "ws://127.0.0.1:18789",
+    stateDir: "/state",
+    configPath: "/state/clawgate.json",
+    warnings: [],
+    ready: Promise.resolve(),
+    finished: finished.promise,
+    stop: (reason) => {
+      reasons.push(reason);
+      return finished.promise;
+    },
+    ...changes,
+  };
+  return { gateway, finish: finished.resolve, reasons };
+}
+
+function serve(args: readonly string[], terminal: FakeTerminal, start: StartGateway) {
+  return run(args, { terminal, startGateway: () => Promise.resolve(start) });
+}
+
+for (const args of [["serve"], []] as const) {
+  Deno.test(`${args[0] ?? "no command"} serves, says where, and stops in order on a signal`, async () => {
+    const terminal = new FakeTerminal();
+    const { gateway, finish, reasons } = fakeGateway({ token: "fresh-token", warnings: ["w\x1b"] });
+    const exit = serve(args, terminal, () => Promise.resolve(gateway));
+    await terminal.printed("warning:");
+    assert.match(terminal.stdout, /^listening on ws:\/\/127\.0\.0\.1:18789\n/);
+    assert.match(terminal.stdout, /token +fresh-token/);
+    assert.match(terminal.stdout, /try next +deno run -A mod\.ts chat "hello"\n/);
+    assert.match(terminal.stderr, /warning: w\\u\{1b\}\n/);
+    terminal.signal("SIGTERM");
+    assert.deepEqual(reasons, ["gateway stopping"]);
+    finish();
+    assert.equal(await exit, 0);
+    assert.equal(terminal.listeners, 0);
+  });
+}
+
+Deno.test("a token that was there before is not printed", async () => {
+  const terminal = new FakeTerminal();
+  const { gateway, finish } = fakeGateway();
+  const exit = serve(["serve"], terminal, () => Promise.resolve(gateway));
+  await terminal.printed("try next");
+  assert.match(terminal.stdout, /token +as before; `token show` prints it/);
+  finish();
+  assert.equal(await exit, 0);
+});
+
+Deno.test("--json says it on one line", async () => {
+  const terminal = new FakeTerminal();
+  const { gateway, finish } = fakeGateway({ token: "t" });
+  const exit = serve(["serve", "--json"], terminal, () => Promise.resolve(gateway));
+  await terminal.printed("}");
+  assert.deepEqual(JSON.parse(terminal.stdout), {
+    url: "ws://127.0.0.1:18789",
+    stateDir: "/state",
+    configPath: "/state/clawgate.json",
+    token: "t",
+    warnings: [],
+  });
+  finish();
+  assert.equal(await exit, 0);
+});
+
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`a second signal, ${signal}, ends it without waiting`, async () => {
+    const terminal = new FakeTerminal();
+    const { gateway, reasons } = fakeGateway();
+    const exit = serve(["serve"], terminal, () => Promise.resolve(gateway));
+    await terminal.printed("try next");
+    terminal.signal("SIGTERM");
+    terminal.signal(signal);
+    assert.equal(await exit, code);
+    assert.equal(reasons.length, 1);
+  });
+}
+
+Deno.test("the flags arrive as typed, and an unusual address is named in the next command", async () => {
+  const terminal = new FakeTerminal({ env: { CLAWGATE_BIND: "lan" } });
+  const { gateway, finish } = fakeGateway({ url: "ws://127.0.0.1:5", stateDir: "/s s" });
+  let options: unknown;
+  const args = ["--port", "0", "--bind", "loopback", "--token", "tk", "--state-dir", "/s s"];
+  const exit = serve([...args, "--config", "c.json"], terminal, (given) => {
+    options = given;
+    return Promise.resolve(gateway);
+  });
+  await terminal.printed("try next");
+  assert.deepEqual(options, {
+    flags: { port: "0", bind: "loopback", token: "tk", stateDir: "/s s", config: "c.json" },
+    env: terminal.env,
+  });
+  assert.match(terminal.stdout, /chat "hello" --url ws:\/\/127\.0\.0\.1:5 --state-dir '\/s s'\n/);
+  finish();
+  assert.equal(await exit, 0);
+});
+
+const STARTS: readonly (readonly [string, Error, number, RegExp])[] = [
+  [
+    "settings that cannot be used",
+    new ConfigurationError("/c.json", [{ path: "gateway.port", message: "must be a number" }]),
+    5,
+    /gateway\.port must be a number/,
+  ],
+  [
+    "a flag that cannot be used",
+    new ConfigurationError("the command line", [{ path: "--port", message: "must be a port" }]),
+    2,
+    /--port must be a port/,
+  ],
+  [
+    "an address that cannot be had",
+    new ListenError("not-available", "no \x1b such"),
+    1,
+    /no \\u\{1b\} such/,
+  ],
+  ["a defect", new TypeError("boom"), 1, /unexpected: TypeError: boom/],
+];
+
+for (const [name, error, code, message] of STARTS) {
+  Deno.test(`${name} ends the start with ${code}`, async () => {
+    const terminal = new FakeTerminal();
+    assert.equal(await serve(["serve"], terminal, () => Promise.reject(error)), code);
+    assert.match(terminal.stderr, message);
+    assert.equal(terminal.stdout, "");
+    assert.equal(terminal.listeners, 0);
+  });
+}
+
+Deno.test({
+  name: "a port in use names the program that has it",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    const terminal = new FakeTerminal();
+    const error = new ListenError("in-use", `cannot listen on 127.0.0.1:${port}: in use`);
+    assert.equal(await serve(["serve"], terminal, () => Promise.reject(error)), 1);
+    assert(terminal.stderr.includes(`it is pid ${Deno.pid} (`), terminal.stderr);
+  },
+});
+
+Deno.test("a gateway that cannot become ready, or cannot stop, fails the command", async () => {
+  const terminal = new FakeTerminal();
+  const { gateway } = fakeGateway({ ready: Promise.reject(new Error("no store")) });
+  assert.equal(await serve(["serve"], terminal, () => Promise.resolve(gateway)), 1);
+  const other = new FakeTerminal();
+  const stuck = fakeGateway({ stop: () => Promise.reject(new Error("cannot stop")) }).gateway;
+  const exit = serve(["serve"], other, () => Promise.resolve(stuck));
+  await other.printed("try next");
+  other.signal();
+  assert.equal(await exit, 1);
+});
