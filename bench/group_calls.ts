@@ -30,7 +30,7 @@ export const callsGroup: Group = {
   name: "calls",
   summary: "the server's processor time for health and small calls; baseline: a bare ws echo",
   async run({ quick }, found) {
-    const durationMs = quick ? 300 : 1_500;
+    const durationMs = quick ? 200 : 900;
     const rounds = quick ? 2 : 3;
     await using gateway = await startGatewayProcess();
     await using echo = await startEcho();
@@ -40,7 +40,7 @@ export const callsGroup: Group = {
         (at) => openGatewayClient(gateway, { instanceId: `bench-${at}` }),
       );
       const bare = await openMany(connections, () => openSocket(echo.url));
-      for (const { method, params, target } of CALLS) {
+      for (const { method, params, target } of quick ? CALLS.slice(0, 2) : CALLS) {
         const frame = JSON.stringify({ type: "req", id: "c0ffee-17", method, params });
         const pressure = { frame, depth, durationMs };
         const call = () => keepInFlight(ours, { ...pressure, counts: isAnswer });

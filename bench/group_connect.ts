@@ -16,7 +16,10 @@ import { spendingOf } from "./stopwatch.ts";
 const CROWDS = [100, 200, 400] as const;
 
 /** The presence list is sent at most once a second; the last of them belongs to the crowd. */
-const LAST_BROADCAST_MS = 1_500;
+const LAST_BROADCAST_MS = 1_200;
+
+/** The baseline has nothing to send once all have come. */
+const BARE_REST_MS = 100;
 
 /** The most that a client of the largest crowd may cost, in clients of the smallest. */
 const MAX_GROWTH = 2;
@@ -29,20 +32,21 @@ export const connectGroup: Group = {
   async run({ quick }, found) {
     const rounds = quick ? 1 : 2;
     const each: { crowd: number; figure: Figure }[] = [];
+    await using gateway = await startGatewayProcess();
+    await using echo = await startEcho();
+    const come = (at: number) => openGatewayClient(gateway, { instanceId: `bench-${at}` });
+    const comeBare = () => openSocket(echo.url);
+    // The first connections run code that has not been compiled yet.
+    await costOfCrowd({ server: gateway, crowd: CROWDS[0], restMs: LAST_BROADCAST_MS }, come);
+    await costOfCrowd({ server: echo, crowd: CROWDS[0], restMs: BARE_REST_MS }, comeBare);
     for (const crowd of CROWDS) {
       const values: number[] = [];
       const baselines: number[] = [];
       for (let round = 0; round < rounds; round++) {
-        await using gateway = await startGatewayProcess();
-        values.push(
-          await costOfCrowd(
-            gateway,
-            crowd,
-            (at) => openGatewayClient(gateway, { instanceId: `bench-${at}` }),
-          ),
-        );
-        await using echo = await startEcho();
-        baselines.push(await costOfCrowd(echo, crowd, () => openSocket(echo.url)));
+        const ours = { server: gateway, crowd, restMs: LAST_BROADCAST_MS };
+        values.push(await costOfCrowd(ours, come));
+        const bare = { server: echo, crowd, restMs: BARE_REST_MS };
+        baselines.push(await costOfCrowd(bare, comeBare));
       }
       const name = `each of ${crowd} clients that come: server CPU`;
       const figure = figureOf(name, { unit: "µs", values, baselines });
@@ -62,22 +66,26 @@ export const connectGroup: Group = {
   },
 };
 
+interface Arrivals {
+  readonly server: ServerProcess;
+  readonly crowd: number;
+  /** How long the server may still be busy with those who came, or went. */
+  readonly restMs: number;
+}
+
 /** Processor time in µs for each client, what it causes for the others included. */
 async function costOfCrowd(
-  server: ServerProcess,
-  crowd: number,
+  { server, crowd, restMs }: Arrivals,
   open: (at: number) => Promise<LoadClient>,
 ): Promise<number> {
-  // The first connections run code that has not been compiled yet.
-  await closeAll(await openMany(50, open));
-  await elapsed(LAST_BROADCAST_MS);
   let clients: readonly LoadClient[] = [];
   const { cpuMicrosEach } = await spendingOf(server, async () => {
     clients = await openMany(crowd, open);
     for (const client of clients) client.receive(() => {});
-    await elapsed(LAST_BROADCAST_MS);
+    await elapsed(restMs);
     return crowd;
   });
   await closeAll(clients);
+  await elapsed(restMs);
   return cpuMicrosEach;
 }

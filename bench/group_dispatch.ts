@@ -15,7 +15,8 @@ import { Agents } from "../src/services/agents.ts";
 import { MemoryLog } from "../tests/support/memory_log.ts";
 import { within } from "./deadline.ts";
 import { figureOf, type Group } from "./figure.ts";
-import { nanosPerOperation } from "./stopwatch.ts";
+import { isAnswer } from "./load_client.ts";
+import { nanosPerOperation, nanosPerTask } from "./stopwatch.ts";
 
 const PRINCIPAL: Principal = {
   tenant: DEFAULT_TENANT,
@@ -34,6 +35,9 @@ const CALLS: readonly { readonly method: string; readonly params: unknown }[] = 
   { method: "agent.identity.get", params: { agentId: "main" } },
   { method: "health", params: {} },
 ];
+
+/** Calls that are in flight at once; a connection may have four times as many. */
+const BATCH = 64;
 
 /** Dispatch of small calls. */
 export const dispatchGroup: Group = {
@@ -59,10 +63,9 @@ export const dispatchGroup: Group = {
     const link = await connectInMemory();
     for (const { method, params } of CALLS) {
       const frame = JSON.stringify({ type: "req", id: "c0ffee-17", method, params });
-      link.deliver(frame);
-      const answer = link.last;
-      console.log(answer.slice(0,150));
-      const values = nanosPerOperation(() => link.deliver(frame), rounds);
+      const answer = await link.answersTo([frame]);
+      const batch = Array.from({ length: BATCH }, () => frame);
+      const values = await nanosPerTask(() => link.answersTo(batch), { rounds, size: BATCH });
       const baselines = nanosPerOperation(
         () => JSON.stringify({ of: JSON.parse(frame), is: JSON.parse(answer) }),
         rounds,
@@ -73,24 +76,33 @@ export const dispatchGroup: Group = {
   },
 };
 
-/** A link whose peer is this process; it keeps the last frame that was sent. */
+/** A link whose peer is this process. */
 class LoopLink implements Link {
   readonly buffered = 0;
-  last = "";
-  sent: (text: string) => void = () => {};
   #listener: LinkListener | undefined;
+  #missing = 0;
+  #last = "";
+  #answered: () => void = () => {};
 
   attach(listener: LinkListener): void {
     this.#listener = listener;
   }
 
   send(data: string | Uint8Array): void {
-    this.last = String(data);
-    this.sent(this.last);
+    const text = String(data);
+    if (!isAnswer(text)) return;
+    this.#last = text;
+    if (--this.#missing === 0) this.#answered();
   }
 
-  deliver(text: string): void {
-    this.#listener?.message(text);
+  /** Delivers frames; resolves with the last answer when all are answered. Rejects a refusal. */
+  async answersTo(frames: readonly string[]): Promise<string> {
+    this.#missing = frames.length;
+    const answered = new Promise<void>((resolve) => this.#answered = resolve);
+    for (const frame of frames) this.#listener?.message(frame);
+    await answered;
+    if (!this.#last.includes('"ok":true')) throw new Error(`a call was refused: ${this.#last}`);
+    return this.#last;
   }
 
   end(): void {
@@ -114,7 +126,7 @@ async function connectInMemory(): Promise<LoopLink> {
     log,
     logs: { tail: () => Promise.reject(new Error("there is no log file")) },
     settingsFile: { read: () => Promise.resolve(file), write: () => Promise.resolve() },
-    settingsCodec: settingsCodec({ format: "json5", env: {} }),
+    settingsCodec: await settingsCodec({ format: "json5", env: {} }),
     config: defaultConfig(),
     secret: () => ({ mode: "token", token: TOKEN }),
     keyring: "0".repeat(48),
@@ -137,28 +149,14 @@ async function connectInMemory(): Promise<LoopLink> {
       return new Response(null);
     },
   });
-  await answerTo(link, {
-    method: "connect",
-    params: {
-      minProtocol: 3,
-      maxProtocol: 3,
-      client: { id: "test", version: "1.0.0", platform: "bench", mode: "cli" },
-      scopes: ["operator.admin"],
-      auth: { token: TOKEN },
-    },
-  });
-  await answerTo(link, { method: "health", params: {} });
+  const connect = {
+    minProtocol: 3,
+    maxProtocol: 3,
+    client: { id: "test", version: "1.0.0", platform: "bench", mode: "cli" },
+    scopes: ["operator.admin"],
+    auth: { token: TOKEN },
+  };
+  const frame = JSON.stringify({ type: "req", id: "first", method: "connect", params: connect });
+  await within("hello-ok", link.answersTo([frame]));
   return link;
-}
-
-function answerTo(link: LoopLink, call: { method: string; params: unknown }): Promise<void> {
-  const answered = new Promise<void>((resolve, reject) => {
-    link.sent = (text) => {
-      if (!text.startsWith('{"type":"res"')) return;
-      if (text.includes('"ok":true')) resolve();
-      else reject(new Error(`${call.method} was refused: ${text}`));
-    };
-  });
-  link.deliver(JSON.stringify({ type: "req", id: "first", ...call }));
-  return within(`the answer to ${call.method}`, answered).finally(() => link.sent = () => {});
 }

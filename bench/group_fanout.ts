@@ -21,6 +21,9 @@ const CLIENTS = 200;
 /** Processor time in µs that one delivery may take. */
 const TARGET_MICROS = 6;
 
+/** Calls at once that cause an event each, what storing it costs included. */
+const DEPTHS = [1, 8] as const;
+
 const SESSION = "agent:main:main";
 
 /** Fan-out of one event to 200 clients. */
@@ -38,14 +41,13 @@ export const fanoutGroup: Group = {
       (at) => openGatewayClient(gateway, { instanceId: `bench-${at}` }),
     );
     const bare = await openMany(CLIENTS, () => openSocket(echo.url));
-    const baseline = () => spendingOf(echo, () => broadcasts(bare, events));
     await streamedAnswer(ours, events);
-    await injections(ours, events);
-    await broadcasts(bare, events);
+    await injections(ours, { events, depth: 1 });
+    await broadcasts(bare, { events, depth: 1 });
 
     const streams = await inTurn(rounds, {
       gateway: () => spendingOf(gateway, () => streamedAnswer(ours, events)),
-      baseline,
+      baseline: () => spendingOf(echo, () => broadcasts(bare, { events, depth: 1 })),
     });
     found(figureOf("one event of a streamed answer to one client: server CPU", {
       unit: "µs",
@@ -53,16 +55,19 @@ export const fanoutGroup: Group = {
       baselines: streams.baseline.map((each) => each.cpuMicrosEach),
       target: TARGET_MICROS,
     }));
-    const notes = await inTurn(rounds, {
-      gateway: () => spendingOf(gateway, () => injections(ours, events)),
-      baseline,
-    });
-    found(figureOf("one chat.inject to one client, storing included: server CPU", {
-      unit: "µs",
-      values: notes.gateway.map((each) => each.cpuMicrosEach),
-      baselines: notes.baseline.map((each) => each.cpuMicrosEach),
-      target: TARGET_MICROS,
-    }));
+    for (const depth of DEPTHS) {
+      const burst = { events, depth };
+      const notes = await inTurn(rounds, {
+        gateway: () => spendingOf(gateway, () => injections(ours, burst)),
+        baseline: () => spendingOf(echo, () => broadcasts(bare, burst)),
+      });
+      found(figureOf(`one chat.inject (${depth} in flight) to one client: server CPU`, {
+        unit: "µs",
+        values: notes.gateway.map((each) => each.cpuMicrosEach),
+        baselines: notes.baseline.map((each) => each.cpuMicrosEach),
+        target: TARGET_MICROS,
+      }));
+    }
     await closeAll([...ours, ...bare]);
   },
 };
@@ -91,49 +96,50 @@ async function streamedAnswer(clients: readonly LoadClient[], parts: number): Pr
   return events;
 }
 
-/** Adds messages to a session one after another, each once every client has got the one before. */
-async function injections(clients: readonly LoadClient[], events: number): Promise<number> {
+/** How many events, and how many of them on their way at once. */
+interface Burst {
+  readonly events: number;
+  readonly depth: number;
+}
+
+/** Adds messages to a session; resolves with the deliveries. */
+function injections(clients: readonly LoadClient[], burst: Burst): Promise<number> {
   const params = { sessionKey: SESSION, message: "The heating was off at night." };
   const frame = JSON.stringify({ type: "req", id: "note", method: "chat.inject", params });
-  await oneAfterAnother(clients, {
-    events,
-    frame,
-    counts: (text) => text.startsWith('{"type":"event","event":"chat"'),
-  });
-  return events * clients.length;
+  const counts = (text: string) => text.startsWith('{"type":"event","event":"chat"');
+  return deliveries(clients, { ...burst, frame, counts });
 }
 
-async function broadcasts(clients: readonly LoadClient[], events: number): Promise<number> {
-  await oneAfterAnother(clients, {
-    events,
-    frame: `${TO_ALL}${SAMPLE_EVENT}`,
-    counts: () => true,
-  });
-  return events * clients.length;
+function broadcasts(clients: readonly LoadClient[], burst: Burst): Promise<number> {
+  return deliveries(clients, { ...burst, frame: `${TO_ALL}${SAMPLE_EVENT}`, counts: () => true });
 }
 
-async function oneAfterAnother(
+/** Causes events; each time that as many have been delivered as one event makes, causes another. */
+async function deliveries(
   clients: readonly LoadClient[],
-  { events, frame, counts }: {
-    readonly events: number;
+  { events, depth, frame, counts }: Burst & {
     readonly frame: string;
     readonly counts: (text: string) => boolean;
   },
-): Promise<void> {
+): Promise<number> {
   const [first] = clients;
-  if (first === undefined) return;
+  if (first === undefined) return 0;
   const done = Promise.withResolvers<void>();
-  let missing = clients.length;
-  let left = events;
+  let delivered = 0;
+  let caused = 0;
+  const cause = (): void => {
+    if (++caused <= events) first.send(frame);
+  };
   for (const client of clients) {
     client.receive((text) => {
-      if (!counts(text) || --missing > 0) return;
-      missing = clients.length;
-      if (--left === 0) done.resolve();
-      else first.send(frame);
+      if (!counts(text)) return;
+      delivered++;
+      if (delivered % clients.length === 0) cause();
+      if (delivered === events * clients.length) done.resolve();
     });
   }
-  first.send(frame);
+  for (let at = 0; at < depth; at++) cause();
   const broken = Promise.race(clients.map((client) => client.broken));
   await within("the last event", Promise.race([done.promise, broken]));
+  return delivered;
 }

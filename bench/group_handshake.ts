@@ -15,7 +15,7 @@ export const handshakeGroup: Group = {
   summary:
     "connect, hello-ok, close, with a token and with a device's key; baseline: bare ws, one echo, close",
   async run({ quick }, found) {
-    const durationMs = quick ? 300 : 1_500;
+    const durationMs = quick ? 300 : 900;
     const rounds = quick ? 2 : 3;
     await using gateway = await startGatewayProcess();
     await using echo = await startEcho();

@@ -23,7 +23,7 @@ export const startGroup: Group = {
   summary:
     `process start to hello-ok, and memory at rest, alone and with ${IDLE_CONNECTIONS} clients; baseline: bare ws`,
   async run({ quick }, found) {
-    await coldStarts(quick ? 3 : 9, found);
+    await coldStarts(quick ? 3 : 7, found);
     await idleMemory(quick ? 2_000 : 10_000, found);
   },
 };

@@ -1,19 +1,20 @@
 /**
- * A provider of the OpenAI-compatible kind that always streams the same answer: as many parts as its
- * argument says, each as soon as the one before has left. Prints its address when it listens.
+ * A provider of the OpenAI-compatible kind that streams as many parts as the last number in the
+ * question says, each as soon as the one before has left. Prints its address when it listens.
  */
 
 const encoder = new TextEncoder();
 
 if (import.meta.main) {
-  const parts = Number(Deno.args[0] ?? 1_000);
   Deno.serve({
     hostname: "127.0.0.1",
     port: 0,
     onListen: ({ port }) => console.log(`listening on http://127.0.0.1:${port}`),
   }, async (request) => {
-    await request.body?.cancel();
-    return new Response(answerOf(parts), { headers: { "content-type": "text/event-stream" } });
+    const asked = [...(await request.text()).matchAll(/count to (\d{1,4})/g)].at(-1)?.[1];
+    return new Response(answerOf(Number(asked ?? 1)), {
+      headers: { "content-type": "text/event-stream" },
+    });
   });
 }
 

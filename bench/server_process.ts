@@ -34,9 +34,9 @@ export function startEcho(): Promise<ServerProcess> {
   return startServer(["run", "-A", local("./echo_server.ts")]);
 }
 
-/** Starts a provider of the OpenAI-compatible kind that streams `parts` parts, at `url` over http. */
-export function startProvider(parts: number): Promise<ServerProcess> {
-  return startServer(["run", "-A", local("./provider_server.ts"), String(parts)]);
+/** Starts a provider of the OpenAI-compatible kind that can count; its `url` is an http address. */
+export function startProvider(): Promise<ServerProcess> {
+  return startServer(["run", "-A", local("./provider_server.ts")]);
 }
 
 /**

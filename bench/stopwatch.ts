@@ -19,6 +19,24 @@ export function nanosPerOperation(operation: () => unknown, rounds: number): rea
   return Array.from({ length: rounds }, () => batchMs(operation, size) * 1e6 / size);
 }
 
+/** As {@linkcode nanosPerOperation}, for tasks that are awaited and do `size` operations each. */
+export async function nanosPerTask(
+  task: () => Promise<unknown>,
+  { rounds, size }: { readonly rounds: number; readonly size: number },
+): Promise<readonly number[]> {
+  const values: number[] = [];
+  for (let round = -rounds; round < rounds; round++) {
+    const started = performance.now();
+    let done = 0;
+    while (performance.now() - started < BATCH_MS) {
+      sink = await task();
+      done += size;
+    }
+    if (round >= 0) values.push((performance.now() - started) * 1e6 / done);
+  }
+  return values;
+}
+
 function batchMs(operation: () => unknown, size: number): number {
   const started = performance.now();
   for (let done = 0; done < size; done++) sink = operation();

@@ -3,6 +3,7 @@
  * connected here and nowhere else; two gateways in one process share nothing.
  */
 
+import { LOCAL_MODEL_ALIASES } from "./adapters/local_model.ts";
 import { modelCatalog } from "./adapters/model_catalog.ts";
 import type { Config, ServeSettings } from "./config.ts";
 import { agentOptions, providerOptions } from "./config/service_options.ts";
@@ -79,6 +80,12 @@ export interface Gateway {
 /** Tenants that this gateway serves. */
 const TENANTS: readonly TenantId[] = [DEFAULT_TENANT];
 
+/**
+ * How long connections outlive the secret that they showed, in milliseconds: the one that changed it is
+ * answered first. New connections need the new secret at once.
+ */
+const SECRET_CHANGE_DELAY_MS = 100;
+
 /** Makes a gateway. Nothing runs and nothing is read until {@linkcode Gateway.start}. */
 export function createGateway(parts: GatewayParts): Gateway {
   const { clock, random, store, log, logs, server } = parts;
@@ -109,6 +116,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const models = new Models({
     port: parts.models ?? catalog,
     defaultModel: () => modelChoice(config().agents.defaults.model).primary,
+    aliases: () => LOCAL_MODEL_ALIASES,
   });
   const sessions: Sessions = new Sessions({
     store,
@@ -173,7 +181,9 @@ export function createGateway(parts: GatewayParts): Gateway {
   });
   const devices = new Devices({ store, clock, random, hub, keyring: { secret: parts.keyring } });
   const checkSecret = secretWatch(secrets, () => {
-    for (const tenant of TENANTS) hub.publish(tenant, { type: "secret.changed" });
+    clock.after(SECRET_CHANGE_DELAY_MS, () => {
+      for (const tenant of TENANTS) hub.publish(tenant, { type: "secret.changed" });
+    });
   });
   settings.onChange(checkSecret);
   settings.onChange(() => heartbeat.reload());

@@ -9,14 +9,8 @@
  * ```
  */
 
-export {
-  configSchema,
-  parseConfigText,
-  readSettingsText,
-  settingsCodec,
-  type SettingsFormat,
-  settingsFormat,
-} from "./config/codec.ts";
+export { configSchema, parseConfigText, readSettingsText, settingsCodec } from "./config/codec.ts";
+export { type SettingsFormat, settingsFormat } from "./config/text_format.ts";
 export {
   type Environment,
   MAX_SETTINGS_BYTES,

@@ -1,7 +1,7 @@
 /** Starts a gateway on this machine: finds its settings and state, listens, then loads. */
 
 import { join, resolve } from "node:path";
-import { ensurePrivateFolder, ensureSecret } from "./adapters/disk_secret.ts";
+import { ensurePrivateFolder, ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
 import { diskSettingsFile, findSettingsFile } from "./adapters/disk_settings_file.ts";
 import { consoleSink } from "./adapters/console_sink.ts";
 import { FileLog } from "./adapters/file_log.ts";
@@ -18,7 +18,9 @@ import {
   type Resolved,
   resolvePlaces,
   resolveServe,
+  secretProblem,
   type ServeFlags,
+  SETTING_VARIABLES,
   SETTINGS_FILE_NAMES,
   settingsCodec,
   settingsFormat,
@@ -87,7 +89,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const home = env.HOME ?? env.USERPROFILE;
   const places = demand("the command line", resolvePlaces({ flags, env, home }));
   const stateDir = resolve(places.stateDir.value);
-  await ensurePrivateFolder(stateDir);
+  await openStateFolder(stateDir);
   const found = places.config === undefined
     ? await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)
     : { path: resolve(places.config.value), passedOver: [] };
@@ -107,6 +109,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const secret = given === undefined
     ? await ensureSecret(tokenPath, () => systemRandom.hex(TOKEN_BYTES))
     : { value: given.value, created: false };
+  refusePlaceholder(tokenPath, secret.value);
   const keyring = await ensureSecret(
     join(stateDir, "device-key"),
     () => systemRandom.hex(TOKEN_BYTES),
@@ -130,7 +133,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     log,
     logs: log,
     settingsFile: diskSettingsFile(found.path),
-    settingsCodec: settingsCodec({ format: settingsFormat(found.path), env }),
+    settingsCodec: await settingsCodec({ format: settingsFormat(found.path), env }),
     config: settings.config,
     secret: () => ({ mode: serve.mode, ...(ours ? { [serve.mode]: current } : {}) }),
     keyring: keyring.value,
@@ -156,10 +159,17 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const unwatch = watchFiles([found.path, tokenPath], {
     clock: systemClock,
     changed: async (path) => {
-      if (path === tokenPath && given === undefined) {
-        current = (await ensureSecret(tokenPath, () => current)).value;
+      try {
+        if (path === tokenPath && given === undefined) {
+          const next = (await ensureSecret(tokenPath, () => current)).value;
+          refusePlaceholder(tokenPath, next);
+          current = next;
+        }
+        await gateway.reload();
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        log.write("error", "a changed file is not used", { path, reason });
       }
-      await gateway.reload();
     },
   });
   const finished = Promise.withResolvers<void>();
@@ -195,6 +205,24 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   };
 }
 
+async function openStateFolder(path: string): Promise<void> {
+  try {
+    await ensurePrivateFolder(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SecretFileError(
+      `the state folder ${path} cannot be used: ${reason}; choose another with --state-dir`,
+    );
+  }
+}
+
+/** A token file that people wrote guards no better than a setting would. */
+function refusePlaceholder(path: string, secret: string): void {
+  const problem = secretProblem(secret);
+  if (problem === undefined) return;
+  throw new SecretFileError(`the token in ${path} ${problem}, or delete the file to have one made`);
+}
+
 interface ReadSettings {
   readonly config: Config;
   readonly document: { readonly [key: string]: unknown } | undefined;
@@ -204,7 +232,7 @@ interface ReadSettings {
 async function readSettings(path: string, env: Environment): Promise<ReadSettings> {
   const { raw } = await diskSettingsFile(path).read();
   if (raw === undefined) return { config: defaultConfig(), document: undefined, warnings: [] };
-  const codec = settingsCodec({ format: settingsFormat(path), env });
+  const codec = await settingsCodec({ format: settingsFormat(path), env });
   const reading = codec.read(raw);
   if (!reading.ok) {
     const { message, line, column } = reading;
@@ -258,5 +286,13 @@ function machineAddresses(): readonly string[] {
 
 function demand<Value>(source: string, resolved: Resolved<Value>): Value {
   if (resolved.ok) return resolved.value;
-  throw new ConfigurationError(source, resolved.issues);
+  const { issues } = resolved;
+  throw new ConfigurationError(sourceOf(issues) ?? source, issues);
+}
+
+/** Where the issues come from, when all of them come from outside the settings file. */
+function sourceOf(issues: readonly SettingsIssue[]): string | undefined {
+  const variables: readonly string[] = Object.values(SETTING_VARIABLES);
+  if (issues.every(({ path }) => path.startsWith("--"))) return "the command line";
+  return issues.every(({ path }) => variables.includes(path)) ? "the environment" : undefined;
 }

@@ -69,7 +69,8 @@ async function createSecret(path: string, value: string): Promise<boolean> {
     const file = await Deno.open(draft, { write: true, createNew: true, mode: FILE_MODE });
     try {
       await Deno.chmod(draft, FILE_MODE);
-      await file.write(new TextEncoder().encode(`${value}\n`));
+      let rest = new TextEncoder().encode(`${value}\n`);
+      while (rest.length > 0) rest = rest.subarray(await file.write(rest));
       await file.sync();
     } finally {
       file.close();

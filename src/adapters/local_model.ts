@@ -14,6 +14,11 @@ export const LOCAL_PROVIDER = "local";
 /** The ids under which the embedded model answers; the first is the one that is listed. */
 export const LOCAL_MODEL_IDS = ["assistant", "echo"] as const;
 
+/** Other names of the embedded model, and the one that is listed. */
+export const LOCAL_MODEL_ALIASES: Readonly<Record<string, string>> = {
+  "local/echo": "local/assistant",
+};
+
 /** Default wait between two parts, in milliseconds: long enough to be seen as a stream. */
 export const DEFAULT_PART_DELAY_MS = 5;
 

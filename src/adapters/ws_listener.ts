@@ -1,16 +1,15 @@
 /** A listener over `node:http` and the `ws` package. */
 
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { getRequestListener } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Link, LinkListener } from "../core/link.ts";
 import type { Arrival } from "../core/serve.ts";
 import { type Listen, type Listener, ListenError, type ListenOptions } from "../ports/listener.ts";
 
-/** Pings that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
+/** Pings and pongs that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
 export const MAX_PINGS = 100;
 
 const PING_WINDOW_MS = 10_000;
@@ -25,7 +24,7 @@ export const MAX_FRAGMENTS = 1_024;
 const MAX_HEAD_BYTES = 16 * 1024;
 
 /** Starts a listener for HTTP and WebSockets on one port. */
-export const listenWithWs: Listen = async (options) => {
+export const listenWithWs: Listen = async (options: ListenOptions): Promise<Listener> => {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: options.maxMessageBytes,
@@ -35,10 +34,7 @@ export const listenWithWs: Listen = async (options) => {
   });
   const server = createServer(
     { maxHeaderSize: MAX_HEAD_BYTES, headersTimeout: HEAD_TIMEOUT_MS },
-    getRequestListener((request, env) => {
-      const incoming = "incoming" in env ? env.incoming : undefined;
-      return options.serve(request, arrivalOf(incoming?.socket));
-    }, { overrideGlobalObjects: false }),
+    (incoming, outgoing) => void answer(incoming, outgoing, options),
   );
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
     upgrade({ incoming, socket, head, sockets, options });
@@ -60,6 +56,30 @@ export const listenWithWs: Listen = async (options) => {
   };
   return listener;
 };
+
+/** Answers a plain request. No route reads a body, so none is passed on; what was sent is dropped. */
+async function answer(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { serve }: ListenOptions,
+): Promise<void> {
+  outgoing.on("error", () => incoming.destroy());
+  const response = await serve(webRequest(incoming), arrivalOf(incoming.socket));
+  const body = new Uint8Array(await response.arrayBuffer());
+  const headers = new Headers(response.headers);
+  // A body that is still on its way ends with its connection instead of being read to its end.
+  if (bodyFollows(incoming)) headers.set("connection", "close");
+  headers.set("content-length", String(body.length));
+  outgoing.writeHead(response.status, Object.fromEntries(headers));
+  outgoing.end(incoming.method === "HEAD" ? undefined : body);
+}
+
+function bodyFollows({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** Methods that a Web Request cannot have; no route answers them, under whatever name. */
+const UNSPEAKABLE = /^(CONNECT|TRACE|TRACK|)$/i;
 
 interface UpgradeRequest {
   readonly incoming: IncomingMessage;
@@ -106,7 +126,8 @@ function webRequest(incoming: IncomingMessage): Request {
     for (const part of value ?? []) headers.append(name, part);
   }
   const path = incoming.url?.startsWith("/") ? incoming.url : "/";
-  return new Request(`http://gateway.invalid${path}`, { headers });
+  const method = UNSPEAKABLE.test(incoming.method ?? "") ? "REFUSED" : incoming.method;
+  return new Request(`http://gateway.invalid${path}`, { headers, method });
 }
 
 async function refuse(socket: Duplex, response: Response): Promise<void> {
@@ -142,6 +163,8 @@ function listenError(error: NodeJS.ErrnoException, options: ListenOptions): List
         `cannot listen on ${where}: another program has the port; choose one with --port, or stop it (clawgate doctor names it)`,
       );
     case "EADDRNOTAVAIL":
+    // What this runtime says of an address that is not the machine's own.
+    case "EINVAL":
       return new ListenError(
         "not-available",
         `cannot listen on ${where}: this machine has no such address; choose one with --bind`,
@@ -169,6 +192,8 @@ class WsLink implements Link {
     this.#socket = socket;
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     socket.on("ping", () => this.#countPing());
+    // The gateway sends no pings, so that a pong answers nothing and counts alike.
+    socket.on("pong", () => this.#countPing());
     // The close event follows every error and says all that matters.
     socket.on("error", () => {});
     socket.on("close", (code, reason) => this.#listener?.closed(code, reason.toString()));

@@ -129,7 +129,7 @@ export async function configValidate(invocation: Invocation, file?: string): Pro
   if (raw === undefined && file !== undefined) {
     throw new CommandFailed(EXIT.configuration, `there is no file ${quote(path)}`);
   }
-  const { issues, warnings } = readSettings(raw ?? "", { path, env: terminal.env });
+  const { issues, warnings } = await readSettings(raw ?? "", { path, env: terminal.env });
   const valid = issues.length === 0;
   if (flags.json === true) {
     terminal.out(`${jsonText({ path, exists: raw !== undefined, valid, issues, warnings })}\n`);

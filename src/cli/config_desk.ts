@@ -2,11 +2,14 @@
 
 import { diskSettingsFile } from "../adapters/disk_settings_file.ts";
 import { systemClock } from "../adapters/system_clock.ts";
-import { settingsCodec, settingsFormat } from "../config.ts";
+import { ConnectionFailed } from "../client/client_error.ts";
+import type { GatewayClient } from "../client/gateway_client.ts";
+import { type Environment, settingsCodec, settingsFormat } from "../config.ts";
 import type { Log } from "../ports/log.ts";
 import { type ApplySettings, Settings } from "../services/settings.ts";
 import { connect, connectOwn, type Invocation } from "./gateway_access.ts";
-import { readHostState } from "./host_state.ts";
+import { type HostState, readHostState } from "./host_state.ts";
+import { object } from "./json_view.ts";
 import { VERSION } from "../version.ts";
 
 /** The settings, wherever they are reached. Answers have the shapes of the wire's `config.*`. */
@@ -22,12 +25,20 @@ export async function openConfigDesk(invocation: Invocation): Promise<ConfigDesk
   const { flags, terminal } = invocation;
   if (flags.url !== undefined) return gatewayDesk(await connect(invocation));
   const state = await readHostState(flags, terminal.env);
+  const file = await fileDesk(state, terminal.env);
   const own = await connectOwn(invocation, state);
-  if (own !== undefined) return gatewayDesk(own);
-  const { config } = state.paths;
-  const settings = new Settings(state.settings.config, {
-    file: diskSettingsFile(config),
-    codec: settingsCodec({ format: settingsFormat(config), env: terminal.env }),
+  if (own === undefined) return file;
+  const desk = gatewayDesk(own);
+  return { ...desk, patch: (change) => patchAndOutlive(desk, { file, change }) };
+}
+
+async function fileDesk(
+  { paths, settings: { config } }: HostState,
+  env: Environment,
+): Promise<ConfigDesk> {
+  const settings = new Settings(config, {
+    file: diskSettingsFile(paths.config),
+    codec: await settingsCodec({ format: settingsFormat(paths.config), env }),
     clock: systemClock,
     log: SILENT,
     version: VERSION,
@@ -40,13 +51,31 @@ export async function openConfigDesk(invocation: Invocation): Promise<ConfigDesk
   };
 }
 
-function gatewayDesk(client: Awaited<ReturnType<typeof connect>>): ConfigDesk {
+function gatewayDesk(client: GatewayClient): ConfigDesk {
   return {
     live: true,
     get: () => client.call("config.get", {}),
     patch: (change) => client.call("config.patch", change),
     [Symbol.asyncDispose]: () => client.close(),
   };
+}
+
+/**
+ * A change of the shared secret ends every connection that was made with the old one, this one too and
+ * perhaps before its answer; the file then tells whether the change was made.
+ */
+async function patchAndOutlive(
+  desk: ConfigDesk,
+  { file, change }: { readonly file: ConfigDesk; readonly change: ApplySettings },
+): Promise<unknown> {
+  try {
+    return await desk.patch(change);
+  } catch (error) {
+    if (!(error instanceof ConnectionFailed) || error.fault !== "closed") throw error;
+    const { path, hash } = object(await file.get());
+    if (hash === undefined || hash === change.baseHash) throw error;
+    return { ok: true, path, restart: { ok: true, required: false } };
+  }
 }
 
 /** Nothing follows the settings of a command, so nothing is ever logged. */

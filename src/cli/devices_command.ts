@@ -3,6 +3,7 @@
 import { openSqliteStore } from "../adapters/sqlite_store.ts";
 import { systemClock } from "../adapters/system_clock.ts";
 import { systemRandom } from "../adapters/system_random.ts";
+import type { GatewayClient } from "../client/gateway_client.ts";
 import { SCOPES } from "../core/access.ts";
 import { DEFAULT_TENANT } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
@@ -138,7 +139,7 @@ async function openDesk(invocation: Invocation): Promise<DeviceDesk> {
   return storeDesk(state.paths.database);
 }
 
-function gatewayDesk(client: Awaited<ReturnType<typeof connect>>): DeviceDesk {
+function gatewayDesk(client: GatewayClient): DeviceDesk {
   return {
     list: () => client.call("device.pair.list", {}),
     approve: (requestId) => client.call("device.pair.approve", { requestId }),

@@ -1,6 +1,6 @@
 /** The doctor's checks of the model providers. */
 
-import { type Config, modelChoice } from "../config.ts";
+import { type Config, DEFAULT_MODEL, modelChoice } from "../config.ts";
 import { escapeText, quote } from "../core/quote.ts";
 import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
 
@@ -38,7 +38,7 @@ export async function checkProviders(
 
 function checkDefaultModel(config: Config): Diagnosis {
   const setting = config.agents.defaults.model;
-  const wanted = modelChoice(setting).primary ?? "local/echo";
+  const wanted = modelChoice(setting).primary ?? DEFAULT_MODEL;
   const [provider = ""] = wanted.split("/");
   const known = provider === "local" || !wanted.includes("/") ||
     Object.hasOwn(config.models.providers, provider);

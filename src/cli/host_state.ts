@@ -90,7 +90,7 @@ export async function readHostState(
     diskSettingsFile(paths.config).read(),
     readIfThere(paths.token),
   ]);
-  const settings = readSettings(raw ?? "", { path: paths.config, env });
+  const settings = await readSettings(raw ?? "", { path: paths.config, env });
   const { port, bind } = flags;
   const serve = demand(
     resolveServe({
@@ -118,11 +118,11 @@ export async function readHostState(
 }
 
 /** Reads a settings text in the format that the end of `path` names. */
-export function readSettings(
+export async function readSettings(
   raw: string,
   options: { readonly path: string; readonly env: Environment },
-): ReadSettings {
-  const { record, issues } = parseConfigText(raw, { format: settingsFormat(options.path) });
+): Promise<ReadSettings> {
+  const { record, issues } = await parseConfigText(raw, { format: settingsFormat(options.path) });
   if (record === undefined) return { config: defaultConfig(), issues, warnings: [] };
   return parseConfig(record, { env: options.env });
 }

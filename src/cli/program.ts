@@ -2,21 +2,14 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { quote } from "../core/quote.ts";
-import { callCommand } from "./call_command.ts";
-import { chatCommand } from "./chat_command.ts";
-import { configGet, configPath, configSet, configValidate } from "./config_command.ts";
-import { decideDevice, listDevices } from "./devices_command.ts";
-import { doctorCommand } from "./doctor_command.ts";
 import { AnswerFailed, CommandFailed, EXIT, EXIT_MEANINGS, type ExitCode } from "./exit_code.ts";
 import { toCommandFailed } from "./failure.ts";
 import type { Flags, ServeFlags } from "./flags.ts";
 import { jsonText, printable } from "./foreign_text.ts";
 import type { Invocation } from "./gateway_access.ts";
-import { healthCommand, statusCommand } from "./health_command.ts";
-import { serveCommand, type StartGateway } from "./serve_command.ts";
+import type { StartGateway } from "./serve_command.ts";
 import { suggestion } from "./suggestion.ts";
 import { OutputClosed, type Terminal } from "./terminal.ts";
-import { tokenRotate, tokenShow } from "./token_command.ts";
 import { VERSION } from "../version.ts";
 
 /** Longest wait that `--timeout` takes, in milliseconds: a day. */
@@ -90,6 +83,7 @@ function buildProgram(
     .allowExcessArguments()
     .action(async (own: ServeFlags, command: Command) => {
       refuseUnexpected(program, command.args);
+      const { serveCommand } = await import("./serve_command.ts");
       const start = await startGateway();
       finish(await serveCommand(terminal, { ...program.opts<Flags>(), ...own }, start));
     });
@@ -100,6 +94,7 @@ function buildProgram(
     .option("--params <json>", "its parameters as JSON; - reads them from standard input")
     .option("--expect-final", "wait for the outcome of a method that accepts first, such as agent")
     .action(async (method: string, own: { params?: string; expectFinal?: boolean }) => {
+      const { callCommand } = await import("./call_command.ts");
       await callCommand(invocation(), {
         method,
         ...(own.params === undefined ? {} : { params: own.params }),
@@ -111,12 +106,16 @@ function buildProgram(
     .description("how the gateway is")
     .option("--probe", "look anew instead of at the last result")
     .action(async (own: { probe?: boolean }) => {
+      const { healthCommand } = await import("./health_command.ts");
       await healthCommand(invocation(), own.probe === true);
     });
 
   program.command("status")
     .description("what the gateway is doing")
-    .action(() => statusCommand(invocation()));
+    .action(async () => {
+      const { statusCommand } = await import("./health_command.ts");
+      await statusCommand(invocation());
+    });
 
   program.command("chat")
     .description("send a message and watch the answer; Ctrl-C stops the run")
@@ -124,6 +123,7 @@ function buildProgram(
     .option("--session <key>", "which session; default main")
     .option("--thinking <level>", "off, minimal, low, medium or high")
     .action(async (words: readonly string[], own: { session?: string; thinking?: string }) => {
+      const { chatCommand } = await import("./chat_command.ts");
       finish(
         await chatCommand(invocation(), {
           ...(words.length === 0 ? {} : { message: words.join(" ") }),
@@ -135,40 +135,56 @@ function buildProgram(
   const devices = program.command("devices")
     .description("paired devices; works with the gateway running or stopped");
   devices.command("list").description("who is paired and who asks to be")
-    .action(() => listDevices(invocation()));
+    .action(async () => (await loadDevices()).listDevices(invocation()));
   for (const verdict of ["approve", "reject"] as const) {
     devices.command(verdict).description(`${verdict} a request`)
       .argument("<id>", "the request's id, or its beginning")
-      .action((requestId: string) => decideDevice(invocation(), { verdict, requestId }));
+      .action(async (requestId: string) =>
+        (await loadDevices()).decideDevice(invocation(), { verdict, requestId })
+      );
   }
 
   const config = program.command("config")
     .description("settings; works with the gateway running or stopped");
   config.command("get").description("print the settings in effect, or one; secrets are hidden")
     .argument("[key]", "such as gateway.port or agents.list.0.name")
-    .action((key: string | undefined) => configGet(invocation(), key));
+    .action(async (key: string | undefined) => (await loadConfig()).configGet(invocation(), key));
   config.command("set").description("change one setting; null takes it away")
     .argument("<key>", "such as gateway.port")
     .argument("<value>", "JSON or text; - reads it from standard input, for a secret")
-    .action((key: string, value: string) => configSet(invocation(), { key, value }));
+    .action(async (key: string, value: string) =>
+      (await loadConfig()).configSet(invocation(), { key, value })
+    );
   config.command("validate").description("check a settings file")
     .argument("[file]", "default the gateway's own")
-    .action(async (file: string | undefined) => finish(await configValidate(invocation(), file)));
+    .action(async (file: string | undefined) =>
+      finish(await (await loadConfig()).configValidate(invocation(), file))
+    );
   config.command("path").description("print where the settings file is")
-    .action(() => configPath(invocation()));
+    .action(async () => (await loadConfig()).configPath(invocation()));
 
   const token = program.command("token").description("the secret of this host's gateway");
-  token.command("show").description("print it").action(() => tokenShow(invocation()));
-  token.command("rotate").description("replace it").action(() => tokenRotate(invocation()));
+  token.command("show").description("print it").action(async () =>
+    (await loadToken()).tokenShow(invocation())
+  );
+  token.command("rotate").description("replace it").action(async () =>
+    (await loadToken()).tokenRotate(invocation())
+  );
 
   program.command("doctor")
     .description("look for what keeps the gateway from working, and say what to do")
     .option("--probe", "also ask the model providers over the network")
     .action(async (own: { probe?: boolean }) => {
+      const { doctorCommand } = await import("./doctor_command.ts");
       finish(await doctorCommand(invocation(), { probe: own.probe === true }));
     });
   return program;
 }
+
+// Each command's module is loaded when it runs: a gateway does not carry the others in its memory.
+const loadDevices = () => import("./devices_command.ts");
+const loadConfig = () => import("./config_command.ts");
+const loadToken = () => import("./token_command.ts");
 
 function addGlobalFlags(program: Command): void {
   program

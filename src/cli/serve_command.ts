@@ -2,12 +2,12 @@
 
 import { SecretFileError } from "../adapters/disk_secret.ts";
 import { ListenError } from "../ports/listener.ts";
-import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
-import { objects } from "./json_view.ts";
-import { portHolder } from "./port_holder.ts";
 import type { RunningGateway, StartOptions } from "../start_gateway.ts";
+import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
 import type { ServeFlags } from "./flags.ts";
 import { jsonText, printable } from "./foreign_text.ts";
+import { objects } from "./json_view.ts";
+import { portHolder } from "./port_holder.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Starts a gateway; resolves once it listens. */

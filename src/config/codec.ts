@@ -10,25 +10,23 @@ import type {
   SettingsSchema,
 } from "../services/settings_codec.ts";
 import { type Environment, MAX_SETTINGS_BYTES } from "./document.ts";
-import { editJson5, readJson5, writeJson5 } from "./json5_text.ts";
 import { parseConfig } from "./parse.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
 import { fillIn, isSecret, restartKeys, uiHints } from "./setting_tree.ts";
-import { editYaml, readYaml, writeYaml } from "./yaml_text.ts";
-
-/** The formats that settings are written in. */
-export type SettingsFormat = "json5" | "yaml";
-
-/** The format of a settings file, by the end of its name: YAML for `.yaml` and `.yml`, else JSON5. */
-export function settingsFormat(path: string): SettingsFormat {
-  return /\.ya?ml$/i.test(path) ? "yaml" : "json5";
-}
+import { loadTextFormat, type SettingsFormat, type TextFormat } from "./text_format.ts";
 
 /**
  * Reads a settings text of at most {@linkcode MAX_SETTINGS_BYTES}. A syntax problem names its line and
  * column and never quotes the text.
  */
-export function readSettingsText(raw: string, format: SettingsFormat): SettingsReading {
+export async function readSettingsText(
+  raw: string,
+  format: SettingsFormat,
+): Promise<SettingsReading> {
+  return readWith(await loadTextFormat(format), raw);
+}
+
+function readWith(text: TextFormat, raw: string): SettingsReading {
   if (
     raw.length > MAX_SETTINGS_BYTES || new TextEncoder().encode(raw).length > MAX_SETTINGS_BYTES
   ) {
@@ -42,15 +40,15 @@ export function readSettingsText(raw: string, format: SettingsFormat): SettingsR
       message: "the settings are not well-formed Unicode text",
     };
   }
-  return format === "yaml" ? readYaml(raw) : readJson5(raw);
+  return text.read(raw);
 }
 
 /** A settings text as a plain record, or the one issue that keeps it from being one. */
-export function parseConfigText(
+export async function parseConfigText(
   raw: string,
   options: { readonly format: SettingsFormat },
-): { readonly record?: JsonObject; readonly issues: readonly SettingsIssue[] } {
-  const reading = readSettingsText(raw, options.format);
+): Promise<{ readonly record?: JsonObject; readonly issues: readonly SettingsIssue[] }> {
+  const reading = await readSettingsText(raw, options.format);
   if (reading.ok) return { record: reading.text.document, issues: [] };
   const { line, column } = reading;
   const where = line === undefined || column === undefined
@@ -70,24 +68,23 @@ export function configSchema(): SettingsSchema {
 }
 
 /** The codec for one format; `env` fills in references to the environment. */
-export function settingsCodec(options: {
+export async function settingsCodec(options: {
   readonly format: SettingsFormat;
   readonly env: Environment;
-}): SettingsCodec<Config> {
+}): Promise<SettingsCodec<Config>> {
   const { format, env } = options;
+  const text = await loadTextFormat(format);
+  const patchText = await loadTextFormat("json5");
   const parse = (document: JsonObject) => parseConfig(document, { env });
   return {
-    read: (raw) => readSettingsText(raw, format),
-    readPatch: (raw) => readSettingsText(raw, "json5"),
+    read: (raw) => readWith(text, raw),
+    readPatch: (raw) => readWith(patchText, raw),
     parse,
     fill: (document) => {
       const filled = fillIn(document, toJson(parse(document).config));
       return isObject(filled) ? filled : document;
     },
-    edit: (raw, next) =>
-      format === "yaml"
-        ? editYaml(raw, next) ?? writeYaml(next)
-        : editJson5(raw, next) ?? writeJson5(next),
+    edit: (raw, next) => text.edit(raw, next) ?? text.write(next),
     // Double-quoted JSON text is a scalar of both formats, on one line.
     literal: (value) => JSON.stringify(value),
     isSecret,

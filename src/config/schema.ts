@@ -23,7 +23,7 @@ import {
 export const DEFAULT_PORT = 18_789;
 
 /** The embedded model, which answers without a key or a network. */
-export const DEFAULT_MODEL = "local/echo";
+export const DEFAULT_MODEL = "local/assistant";
 
 const duration = () =>
   v.pipe(text(), v.check(isDuration, "must be a duration such as 30m, 1h or 0m"));

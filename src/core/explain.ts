@@ -181,7 +181,8 @@ function walkOptions(
 function walkScalar(node: Node, value: unknown, path: string, report: Report): void {
   const items = itemsOf(node);
   const integer = items.some((item) => item.type === "integer");
-  if (node.type === "null" ? value !== null : typeof value !== node.type) {
+  const type = value === null ? "null" : typeof value;
+  if (type !== node.type) {
     return report(path, `must be ${integer ? "integer" : node.type}`);
   }
   if (typeof value === "number" && integer && !Number.isInteger(value)) {
@@ -221,8 +222,7 @@ function pointer(name: string): string {
 }
 
 function isOptional(node: Node): boolean {
-  return node.type === "optional" || node.type === "exact_optional" || node.type === "nullish" ||
-    node.type === "undefinedable";
+  return node.type === "optional" || node.type === "exact_optional" || node.type === "nullish";
 }
 
 function isNode(value: unknown): value is Node {

@@ -39,7 +39,7 @@ export function parseJson(text: string): JsonOutcome {
     }
   }
   // Escapes can hide both a key and a surrogate from a look at the text.
-  if (text.includes("\\u") || text.includes("__proto__")) {
+  if (text.includes("\\u") || text.includes("__proto__") || !text.isWellFormed()) {
     const refusal = inspect(value);
     if (refusal !== undefined) return { ok: false, reason: "hostile", message: refusal };
   }

@@ -1,6 +1,6 @@
 /** Counters, gauges and histograms, rendered in the Prometheus text format (version 0.0.4). */
 
-/** Series of one metric; a label value past this bound is counted under `other`. */
+/** Label values of one metric; one past this bound is counted under `other`. */
 export const MAX_SERIES = 512;
 
 /** Upper bounds of the duration buckets, in seconds. */
@@ -30,7 +30,7 @@ export class Metrics {
     ]);
     return {
       add(label = "", by = 1): void {
-        const key = bounded(series, label);
+        const key = labelName === undefined ? "" : bounded(series, label);
         series.set(key, (series.get(key) ?? 0) + by);
       },
     };

@@ -6,7 +6,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Agents } from "./agents.ts";
 import { systemPrompt } from "./conversation.ts";
 import type { HeartbeatOutcome, HeartbeatTurn, RunHeartbeatTurn } from "./heartbeat.ts";
-import { HEARTBEAT_TOKEN } from "./heartbeat_report.ts";
+import { readAnswer } from "./heartbeat_report.ts";
 import { modelName, type Models } from "./models.ts";
 import type { Runs } from "./runs.ts";
 import type { Sessions } from "./sessions.ts";
@@ -29,6 +29,7 @@ export interface HeartbeatTurnParts {
 /**
  * Makes the turns of heartbeats. The prompt and an answer that says that all is well leave no trace in
  * the transcript; any other answer is put into the agent's main session, labelled, for its people to read.
+ * Throws what neither the model nor the signal caused.
  */
 export function heartbeatTurns(parts: HeartbeatTurnParts): RunHeartbeatTurn {
   return async (tenant, turn) => {
@@ -37,7 +38,8 @@ export function heartbeatTurns(parts: HeartbeatTurnParts): RunHeartbeatTurn {
     if (busy) return { status: "busy", text: "" };
     try {
       const text = await ask(parts, { tenant, key, turn });
-      if (text !== "" && !text.includes(HEARTBEAT_TOKEN)) await tell(parts, { tenant, key, text });
+      const answer = readAnswer(text);
+      if (answer.status === "sent") await tell(parts, { tenant, key, text: answer.text });
       return { status: "ok", text };
     } catch (error) {
       return failure(error);
@@ -69,13 +71,18 @@ async function ask(parts: HeartbeatTurnParts, question: Question): Promise<strin
   } as const;
   let text = "";
   for await (const part of parts.models.stream(request, turn.signal)) {
+    if (part.type === "end") {
+      // What a model says after its time is up was reported as a failure and belongs nowhere.
+      turn.signal.throwIfAborted();
+      return text.trim();
+    }
     if (part.type !== "text") continue;
     text += part.text;
     if (text.length > MAX_HEARTBEAT_CHARS) {
       throw new ModelError(`the answer is longer than ${MAX_HEARTBEAT_CHARS} characters`);
     }
   }
-  return text.trim();
+  throw new ModelError("the model's answer broke off");
 }
 
 /** A session that nobody has used yet is begun by nobody's message. */
@@ -93,11 +100,9 @@ async function tell(
   });
 }
 
+/** What the model or the time limit did; anything else is the caller's to log and to report. */
 function failure(error: unknown): HeartbeatOutcome {
-  const reason = error instanceof Error && error.name === "AbortError"
-    ? "the model did not answer in time"
-    : error instanceof ModelError
-    ? error.message
-    : "internal error; see the gateway's log";
-  return { status: "error", text: "", error: reason };
+  if (error instanceof ModelError) return { status: "error", text: "", error: error.message };
+  if (!(error instanceof Error) || error.name !== "AbortError") throw error;
+  return { status: "error", text: "", error: "the model did not answer in time" };
 }

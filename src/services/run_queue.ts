@@ -99,9 +99,7 @@ export class RunQueue {
     const [head] = lane.waiting;
     if (!lane.running && head?.begun === true) this.#ready.add(lane);
     else this.#ready.delete(lane);
-    if (!lane.running && head === undefined && this.#lanes.get(lane.name) === lane) {
-      this.#lanes.delete(lane.name);
-    }
+    if (!lane.running && head === undefined) this.#lanes.delete(lane.name);
   }
 
   #turn(): void {

@@ -364,7 +364,6 @@ export class Runs {
   // Running.
 
   async #execute(run: LiveRun): Promise<void> {
-    if (run.phase !== "waiting") return;
     const { clock } = this.#parts;
     run.phase = "running";
     run.startedAt = clock.now();

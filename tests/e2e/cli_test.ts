@@ -195,6 +195,22 @@ test("settings and token change under the running gateway", async (folder) => {
   assert.equal(old.code, 4);
 });
 
+test("a token of the settings is replaced under the running gateway", async (folder) => {
+  const before = "0123456789abcdef0123456789abcdef";
+  const stateDir = join(folder, "state");
+  await Deno.mkdir(stateDir);
+  const settings = JSON.stringify({ gateway: { auth: { token: before } } });
+  await Deno.writeTextFile(join(stateDir, "clawgate.json"), settings);
+  await using gateway = await serve(stateDir);
+  const env = here(gateway);
+  assert.equal((await cli(["health"], env)).code, 0);
+  const rotated = await cli(["token", "rotate"], env);
+  assert.equal(rotated.code, 0, rotated.stderr);
+  assert.match(rotated.stdout, /refuses the old one from now on/);
+  assert.equal((await cli(["health"], env)).code, 0);
+  assert.equal((await cli(["health", "--url", gateway.url, "--token", before])).code, 4);
+});
+
 test("a device is approved at the running gateway", async (folder) => {
   await using gateway = await serve(join(folder, "state"));
   const env = here(gateway);

@@ -139,7 +139,10 @@ function render(value: JsonObject, format: SettingsFormat, style: number): strin
   return `# password: ${CORE}\n${writeYaml(value)}`;
 }
 
-function open(raw: string, format: SettingsFormat): { settings: Settings<Config>; text(): string } {
+async function open(
+  raw: string,
+  format: SettingsFormat,
+): Promise<{ settings: Settings<Config>; text(): string }> {
   let held = raw;
   const file: SettingsFile = {
     read: () => Promise.resolve({ path: "/c", raw: held }),
@@ -148,7 +151,7 @@ function open(raw: string, format: SettingsFormat): { settings: Settings<Config>
       return Promise.resolve();
     },
   };
-  const codec = settingsCodec({ format, env: {} });
+  const codec = await settingsCodec({ format, env: {} });
   const parts = { file, codec, clock: new ManualClock(), log: new MemoryLog(), version: "1" };
   return { settings: new Settings(defaultConfig(), parts), text: () => held };
 }
@@ -160,7 +163,7 @@ Deno.test("no secret of any settings appears in what get answers", async () => {
   await fc.assert(
     fc.asyncProperty(document, format, style, async (settingsDocument, kind, look) => {
       const raw = render(settingsDocument, kind, look);
-      const snapshot = await open(raw, kind).settings.get();
+      const snapshot = await (await open(raw, kind)).settings.get();
       assert.equal(JSON.stringify(snapshot).includes(CORE), false);
       assert.notEqual(snapshot.raw, null, "the text was withheld");
     }),
@@ -172,14 +175,14 @@ Deno.test("redacted text written back leaves the file as it was", async () => {
   await fc.assert(
     fc.asyncProperty(document, format, style, async (settingsDocument, kind, look) => {
       const raw = render(settingsDocument, kind, look);
-      const { settings, text } = open(raw, kind);
+      const { settings, text } = await open(raw, kind);
       const snapshot = await settings.get();
       // Some arbitrary secrets are no good as the gateway's own, and an invalid file is not written.
       fc.pre(snapshot.valid);
       assert.ok(snapshot.raw !== null && snapshot.hash !== undefined);
       await settings.set({ raw: snapshot.raw, baseHash: snapshot.hash });
-      const before = parseConfigText(raw, { format: kind }).record;
-      assert.deepEqual(parseConfigText(text(), { format: kind }).record, before);
+      const before = (await parseConfigText(raw, { format: kind })).record;
+      assert.deepEqual((await parseConfigText(text(), { format: kind })).record, before);
       if (kind === "json5") {
         assert.equal((await settings.get()).raw, snapshot.raw);
       }
@@ -191,14 +194,14 @@ Deno.test("redacted text written back leaves the file as it was", async () => {
 Deno.test("a patch of arbitrary settings reads as the merge of both and keeps every secret", async () => {
   await fc.assert(
     fc.asyncProperty(document, tree, format, style, async (before, unknown, kind, look) => {
-      const { settings, text } = open(render(before, kind, look), kind);
+      const { settings, text } = await open(render(before, kind, look), kind);
       const { valid, hash } = await settings.get();
       fc.pre(valid);
       assert.ok(hash !== undefined);
       const patch = { unknown };
       await settings.patch({ raw: JSON.stringify(patch), baseHash: hash });
       const merged = mergePatch(before, patch);
-      assert.deepEqual(parseConfigText(text(), { format: kind }).record, plain(merged));
+      assert.deepEqual((await parseConfigText(text(), { format: kind })).record, plain(merged));
     }),
     { numRuns: 300 },
   );
@@ -206,14 +209,14 @@ Deno.test("a patch of arbitrary settings reads as the merge of both and keeps ev
 
 Deno.test("an edited text reads as what was asked for", () => {
   fc.assert(
-    fc.property(tree, tree, style, (before, after, look) => {
+    fc.asyncProperty(tree, tree, style, async (before, after, look) => {
       const json5 = editJson5(render(before, "json5", look), after);
       if (json5 !== undefined) {
-        assert.deepEqual(parseConfigText(json5, { format: "json5" }).record, plain(after));
+        assert.deepEqual((await parseConfigText(json5, { format: "json5" })).record, plain(after));
       }
       const yaml = editYaml(render(before, "yaml", look), after);
       if (yaml !== undefined) {
-        assert.deepEqual(parseConfigText(yaml, { format: "yaml" }).record, plain(after));
+        assert.deepEqual((await parseConfigText(yaml, { format: "yaml" })).record, plain(after));
       }
     }),
     { numRuns: 300 },
@@ -261,8 +264,8 @@ Deno.test("any text is read or refused with one issue", () => {
     { maxLength: 40 },
   ).map((list) => list.join(""));
   fc.assert(
-    fc.property(fc.oneof(pieces, fc.string({ unit: "binary" })), format, (raw, kind) => {
-      const { record, issues } = parseConfigText(raw, { format: kind });
+    fc.asyncProperty(fc.oneof(pieces, fc.string({ unit: "binary" })), format, async (raw, kind) => {
+      const { record, issues } = await parseConfigText(raw, { format: kind });
       assert.equal(record === undefined ? 1 : 0, issues.length);
     }),
     { numRuns: 3_000 },

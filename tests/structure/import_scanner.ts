@@ -66,7 +66,7 @@ export function scanImports(source: string | MaskedSource): readonly Import[] {
     }
   }
   for (const match of code.matchAll(ASSET)) {
-    const specifier = literalAt(masked, match.index + match[0].length);
+    const specifier = asRelative(literalAt(masked, match.index + match[0].length));
     add(match.index, { specifier, kind: "asset", dynamic: false });
   }
   for (const pattern of DIRECTIVES) {
@@ -83,6 +83,11 @@ function literalAt({ raw, code }: MaskedSource, position: number): string | unde
   if (quote !== '"' && quote !== "'") return undefined;
   const end = code.indexOf(quote, position + 1);
   return end === -1 ? undefined : raw.slice(position + 1, end);
+}
+
+/** A URL that names no scheme and no root is relative, with `./` in front or without. */
+function asRelative(url: string | undefined): string | undefined {
+  return url === undefined || /^(?:\.{0,2}\/|[a-z][\w+.-]*:)/i.test(url) ? url : `./${url}`;
 }
 
 /** `import type …`, or braces in which every name carries `type`. */

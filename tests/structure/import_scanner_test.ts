@@ -40,6 +40,8 @@ const TABLE: readonly Row[] = [
   ["an import in a template", "const a = `${await import('./a.ts')}`;", [value("./a.ts")]],
   ["a resolved file", `import.meta.resolve("./a.ts")`, [asset("./a.ts")]],
   ["a worker", `new Worker(new URL("./a.ts", import.meta.url))`, [asset("./a.ts")]],
+  ["a file beside it", `new URL("a/", import.meta.url)`, [asset("./a/")]],
+  ["a file above it", `new URL("../a", import.meta.url)`, [asset("../a")]],
   ["a types directive", `// @ts-types="@types/ws"\nimport ws from "ws";`, [
     type("@types/ws"),
     value("ws", 2),

@@ -2,6 +2,7 @@
 
 import { createMemoryStore } from "../../src/adapters/memory_store.ts";
 import type { Principal } from "../../src/core/access.ts";
+import { GatewayError } from "../../src/core/error.ts";
 import { checked, DEFAULT_TENANT, isConnectionId, isSessionKey } from "../../src/core/id.ts";
 import {
   type CommitResult,
@@ -23,6 +24,9 @@ import { ScriptedModel } from "./scripted_model.ts";
 
 /** A main session's key. */
 export const MAIN = checked("agent:main:main", isSessionKey);
+
+/** Another session's key. */
+export const OTHER = checked("agent:main:other", isSessionKey);
 
 /** Who asks, in these tests. */
 export const PRINCIPAL: Principal = {
@@ -144,6 +148,22 @@ export async function send(
   outcome.begin();
   await settle();
   return outcome;
+}
+
+/** The error that `work` rejects with; fails when it rejects with none of ours, or not at all. */
+export async function refusal(work: Promise<unknown>): Promise<GatewayError> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+/** A test with sanitizers on. */
+export function runTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `runs: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });
 }
 
 /** What happened, one short line for each event: `run sequence kind …`. */

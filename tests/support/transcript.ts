@@ -19,13 +19,19 @@
  * checked against the document: its members, its number in the sequence, the shape of its answer.
  */
 
-import * as v from "valibot";
-import { METHODS } from "../../src/protocols/openclaw/method_table.ts";
 import { ModelError } from "../../src/ports/model.ts";
 import { eventually } from "./deadline.ts";
 import { TestDevice } from "./device_key.ts";
-import { build, differences, isRecord, type Pattern, readPattern } from "./transcript_pattern.ts";
-import { BENCH_TOKEN, BenchLink, type BenchPeer, nextTurn, quiet, WireBench } from "./wire_bench.ts";
+import { framePattern, frameProblems, type Heard } from "./transcript_frame.ts";
+import { build, differences, isRecord, readPattern } from "./transcript_pattern.ts";
+import {
+  BENCH_TOKEN,
+  BenchLink,
+  type BenchPeer,
+  nextTurn,
+  quiet,
+  WireBench,
+} from "./wire_bench.ts";
 
 /** One line of a story. */
 interface Line {
@@ -44,31 +50,6 @@ export interface Transcript {
 export class TranscriptFailure extends Error {
   override readonly name = "TranscriptFailure";
 }
-
-/** Events that do not count against the sequence of a connection. */
-const UNNUMBERED: ReadonlySet<string> = new Set(["connect.challenge"]);
-
-/** Events that carry the versions of the state. */
-const VERSIONED: ReadonlySet<string> = new Set(["presence", "health"]);
-
-const MEMBERS = {
-  res: ["type", "id", "ok", "payload", "error"],
-  event: ["type", "event", "payload", "seq", "stateVersion"],
-  error: ["code", "message", "details", "retryable", "retryAfterMs"],
-  hello: [
-    "type",
-    "protocol",
-    "server",
-    "features",
-    "snapshot",
-    "canvasHostUrl",
-    "auth",
-    "policy",
-    "resume",
-  ],
-} as const;
-
-const CODES = ["NOT_LINKED", "NOT_PAIRED", "AGENT_TIMEOUT", "INVALID_REQUEST", "UNAVAILABLE"];
 
 /** Reads a story. Throws where it has no name or expects nothing. */
 export function readTranscript(text: string, file: string): Transcript {
@@ -113,10 +94,8 @@ export async function playTranscript(transcript: Transcript): Promise<void> {
 }
 
 /** A connection as its client knows it. */
-interface Client {
+interface Client extends Heard {
   readonly link: BenchLink;
-  readonly methods: Map<string, string>;
-  sequence: number;
   closed: boolean;
 }
 
@@ -205,7 +184,7 @@ class Stage {
       client.closed = true;
       return;
     }
-    const pattern = this.#pattern(text);
+    const pattern = framePattern(text);
     await this.#until(() => {
       this.#skipMuted(client);
       return client.link.inbox.length > 0 || client.link.over;
@@ -214,7 +193,7 @@ class Stage {
     if (frame === undefined) throw new Error(`no frame came, but ${ending(client.link)}`);
     const value: unknown = JSON.parse(frame);
     const problems = [
-      ...this.#check(client, value),
+      ...frameProblems(client, value),
       ...differences(pattern, value, { scope: this.#scope }),
     ];
     if (problems.length === 0) return;
@@ -236,76 +215,14 @@ class Stage {
     client.closed = true;
   }
 
-  /** The frame that a line writes in full or in short. */
-  #pattern(text: string): Pattern {
-    if (text.startsWith("{")) return whole(text);
-    const event = /^event (\S+) (.*)$/s.exec(text);
-    if (event !== null) {
-      const [, name = "", payload = ""] = event;
-      const seq = UNNUMBERED.has(name) ? "" : `, "seq": *`;
-      const version = VERSIONED.has(name) ? `, "stateVersion": *` : "";
-      return whole(`{"type":"event","event":"${name}","payload":${payload}${seq}${version}}`);
-    }
-    const [, id = "", verdict = "", rest = ""] = /^(\S+) (ok|error)(.*)$/s.exec(text) ?? [];
-    if (verdict === "ok") {
-      return whole(`{"type":"res","id":"${id}","ok":true,"payload":${rest}}`);
-    }
-    const [, code = "", after = ""] = /^ ([A-Z_]+) (.*)$/s.exec(rest) ?? [];
-    if (code === "") throw new SyntaxError("not the short form of a frame");
-    const { pattern: message, rest: extras } = readPattern(after);
-    const more = extras === "" ? "" : `, ${extras.replace(/^\{|\}$/g, "")}`;
-    const frame = whole(
-      `{"type":"res","id":"${id}","ok":false,"error":{"code":"${code}","message":null${more}}}`,
-    );
-    return withMessage(frame, message);
-  }
-
-  /** What the document says of every frame. */
-  #check(client: Client, frame: unknown): readonly string[] {
-    if (!isRecord(frame)) return ["the frame is no object"];
-    if (frame.type === "event") {
-      const { event, seq, stateVersion } = frame;
-      const found = foreign(frame, MEMBERS.event);
-      if (typeof event !== "string") return [...found, "the event has no name"];
-      if (UNNUMBERED.has(event)) {
-        if (seq !== undefined) found.push(`the event ${event} has a number`);
-      } else if (seq === ++client.sequence) {
-        // As it should be.
-      } else found.push(`the event has number ${seq}, not ${client.sequence}`);
-      if (VERSIONED.has(event) !== (stateVersion !== undefined)) {
-        found.push(`stateVersion of ${event} is ${JSON.stringify(stateVersion)}`);
-      }
-      return found;
-    }
-    const found = foreign(frame, MEMBERS.res);
-    if (frame.type !== "res") found.push(`the frame has the type ${JSON.stringify(frame.type)}`);
-    if (frame.ok === true) {
-      if ("error" in frame) found.push("an answer that is ok has an error");
-      const method = client.methods.get(String(frame.id));
-      const schema = method === undefined ? undefined : METHODS.get(method)?.result;
-      if (method === "connect" && isRecord(frame.payload)) {
-        found.push(...foreign(frame.payload, MEMBERS.hello));
-      }
-      const parsed = schema === undefined ? undefined : v.safeParse(schema, frame.payload);
-      for (const issue of parsed?.issues ?? []) {
-        found.push(`the answer of ${method}: ${v.getDotPath(issue)}: ${issue.message}`);
-      }
-    } else if (frame.ok !== false) found.push("ok is neither true nor false");
-    else if (!isRecord(frame.error)) found.push("a refusal without an error");
-    else {
-      found.push(...foreign(frame.error, MEMBERS.error));
-      if (!CODES.includes(String(frame.error.code))) found.push(`unknown code ${frame.error.code}`);
-    }
-    return found;
-  }
-
   #skipMuted(client: Client): void {
-    for (let at = 0; at < client.link.inbox.length;) {
-      const frame: unknown = JSON.parse(client.link.inbox[at] ?? "null");
+    for (;;) {
+      const [first] = client.link.inbox;
+      const frame: unknown = JSON.parse(first ?? "null");
       if (!isRecord(frame) || !this.#muted.has(String(frame.event))) return;
-      const problems = this.#check(client, frame);
+      const problems = frameProblems(client, frame);
       if (problems.length > 0) throw new Error(problems.join("\n"));
-      client.link.inbox.splice(at, 1);
+      client.link.inbox.shift();
     }
   }
 
@@ -366,10 +283,10 @@ class Stage {
         return;
       }
       case "restart": {
-        const { store, file, gateway } = await this.#stage();
-        await gateway.stop("gateway restarting");
+        const after = await this.#stage();
+        await after.gateway.stop("gateway restarting");
         this.#clients.clear();
-        this.#bench = await WireBench.start({ store, settings: file.raw });
+        this.#bench = await WireBench.start({ after });
         return;
       }
       case "log": {
@@ -550,28 +467,6 @@ const START = 1_750_000_000_000;
 
 /** How long a line waits for what should come at once, in milliseconds of real time. */
 const PATIENCE_MS = 3_000;
-
-function whole(text: string): Pattern {
-  const { pattern, rest } = readPattern(text);
-  if (rest !== "") throw new SyntaxError(`more follows the value: ${rest}`);
-  return pattern;
-}
-
-function withMessage(frame: Pattern, message: Pattern): Pattern {
-  const error = frame.kind === "object" ? frame.members.get("error") : undefined;
-  if (frame.kind !== "object" || error?.kind !== "object") return frame;
-  const inner = new Map([...error.members, ["message", message] as const]);
-  return {
-    ...frame,
-    members: new Map([...frame.members, ["error", { ...error, members: inner }] as const]),
-  };
-}
-
-function foreign(value: Readonly<Record<string, unknown>>, known: readonly string[]): string[] {
-  return Object.keys(value).filter((name) => !known.includes(name)).map((name) =>
-    `the document knows no member "${name}" here`
-  );
-}
 
 function usageOf(usage: Readonly<Record<string, unknown>>) {
   const { input = 0, output = 0 } = usage;

@@ -3,6 +3,7 @@
 import { createMemoryStore } from "../../src/adapters/memory_store.ts";
 import { createGateway, type Gateway } from "../../src/app.ts";
 import { type Config, settingsCodec } from "../../src/config.ts";
+import type { SettingsCodec } from "../../src/services/settings_codec.ts";
 import type { Link, LinkListener } from "../../src/core/link.ts";
 import type { SettingsFile, SettingsText } from "../../src/ports/settings_file.ts";
 import type { Store } from "../../src/ports/store.ts";
@@ -13,6 +14,12 @@ import { ScriptedModel } from "./scripted_model.ts";
 
 /** The shared token of a bench whose settings do not bring their own secret. */
 export const BENCH_TOKEN = "bench-token-0001";
+
+/** The first is the one that settings name which say nothing of models. */
+const BENCH_MODELS = [
+  { id: "assistant", name: "Assistant", provider: "local", contextWindow: 100_000 },
+  { id: "two", name: "Two", provider: "fake" },
+] as const;
 
 /** Turns of the event loop in which work that needs no time (digests, signatures) comes to its end. */
 const QUIET_TURNS = 12;
@@ -136,26 +143,34 @@ export class BenchLink implements Link {
 export interface BenchOptions {
   /** The text of the settings file; absent: there is none. */
   readonly settings?: string;
-  /** The state of an earlier bench. */
-  readonly store?: Store;
+  /** The bench whose gateway was stopped before: its store, file, clock, model and log go on. */
+  readonly after?: WireBench;
 }
 
 /** A gateway that runs without disk, network or time of its own. */
 export class WireBench {
-  readonly clock = new ManualClock();
-  readonly model = new ScriptedModel();
-  readonly log = new MemoryLog();
+  readonly clock: ManualClock;
+  readonly random: CountingRandom;
+  readonly model: ScriptedModel;
+  readonly log: MemoryLog;
   readonly file: MemorySettingsFile;
   readonly store: Store;
   readonly gateway: Gateway;
 
-  private constructor(options: BenchOptions, config: Config) {
-    this.file = new MemorySettingsFile(options.settings);
-    this.store = options.store ?? createMemoryStore();
+  private constructor(
+    { settings, after }: BenchOptions,
+    { config, codec }: { readonly config: Config; readonly codec: SettingsCodec<Config> },
+  ) {
+    this.clock = after?.clock ?? new ManualClock();
+    this.random = after?.random ?? new CountingRandom();
+    this.model = after?.model ?? new ScriptedModel(BENCH_MODELS);
+    this.log = after?.log ?? new MemoryLog();
+    this.file = after?.file ?? new MemorySettingsFile(settings);
+    this.store = after?.store ?? createMemoryStore();
     const own = config.gateway.auth.token ?? config.gateway.auth.password;
     this.gateway = createGateway({
       clock: this.clock,
-      random: new CountingRandom(),
+      random: this.random,
       store: this.store,
       log: this.log,
       logs: {
@@ -170,7 +185,7 @@ export class WireBench {
           }),
       },
       settingsFile: this.file,
-      settingsCodec: settingsCodec({ format: "json5", env: {} }),
+      settingsCodec: codec,
       config,
       secret: () => ({ mode: "token", ...(own === undefined ? { token: BENCH_TOKEN } : {}) }),
       keyring: "0123456789abcdef0123456789abcdef0123456789abcdef",
@@ -188,12 +203,13 @@ export class WireBench {
 
   /** Makes a gateway and starts it. */
   static async start(options: BenchOptions = {}): Promise<WireBench> {
-    const codec = settingsCodec({ format: "json5", env: {} });
-    const reading = codec.read(options.settings ?? "");
+    const codec = await settingsCodec({ format: "json5", env: {} });
+    const text = options.after?.file.raw ?? options.settings ?? "";
+    const reading = codec.read(text);
     if (!reading.ok) throw new Error(`the bench's settings: ${reading.message}`);
     const { config, issues } = codec.parse(reading.text.document);
     if (issues.length > 0) throw new Error(`the bench's settings: ${JSON.stringify(issues)}`);
-    const bench = new WireBench(options, config);
+    const bench = new WireBench(options, { config, codec });
     await bench.gateway.start();
     await quiet();
     return bench;

@@ -43,6 +43,8 @@ export interface EventFrame {
   /** False for an event meant for one connection outside the numbered stream. */
   readonly sequenced: boolean;
   readonly overflow: Overflow;
+  /** Frames of one key replace each other where they coalesce; absent: the event's name. */
+  readonly key?: string;
 }
 
 /** The id of the answer to a frame that has none. Source: the reference gateway. */

@@ -175,10 +175,7 @@ function renderRun(event: RunEvent): Rendering {
     case "text": {
       const text = agent(event, "assistant", { text: step.text, delta: step.delta });
       if (!step.partial) return [text];
-      return [
-        text,
-        chat(event, { state: "delta", message: assistantMessage(step.text, event.at) }),
-      ];
+      return [text, delta(event, step.text)];
     }
     case "end":
       return [
@@ -212,6 +209,15 @@ function agent(event: RunEvent, stream: string, data: Record<string, unknown>): 
 function chat(event: RunEvent, rest: Record<string, unknown>): RenderedEvent {
   const { runId, requestedKey: sessionKey, sequence: seq } = event;
   return rendering("chat", { runId, sessionKey, seq, ...rest });
+}
+
+/** All text so far: a later one makes an earlier one superfluous. */
+function delta(event: RunEvent, text: string): RenderedEvent {
+  const { frame, audience } = chat(event, {
+    state: "delta",
+    message: assistantMessage(text, event.at),
+  });
+  return { frame: { ...frame, overflow: "coalesce", key: `chat ${event.runId}` }, audience };
 }
 
 function injected(event: SessionMessageEvent): Record<string, unknown> {

@@ -1,5 +1,6 @@
 /** The answer to a successful `connect`. */
 
+import { permits } from "../../core/access.ts";
 import type { StateVersions } from "../../services/domain_event.ts";
 import type { HealthSummary } from "../../services/health.ts";
 import type { PresenceEntry } from "../../services/presence.ts";
@@ -43,11 +44,15 @@ export interface HelloFacts {
   readonly resume: ResumeAnswer | undefined;
 }
 
-/** The document's HelloOk; `resume` is an addition, present when the client asked for it. */
+/**
+ * The document's HelloOk; `resume` is an addition, present when the client asked for it. Presence and
+ * health are empty for who does not receive their events.
+ */
 export function helloOk(facts: HelloFacts): Record<string, unknown> {
   const { admission, server } = facts;
-  const operator = admission.principal.role === "operator";
-  const admin = admission.principal.scopes.includes("operator.admin");
+  const shown = (event: "presence" | "health") =>
+    permits(EVENTS[event].audience, admission.principal);
+  const admin = permits({ role: "operator", scope: "operator.admin" }, admission.principal);
   return {
     type: "hello-ok",
     protocol: PROTOCOL_VERSION,
@@ -58,8 +63,8 @@ export function helloOk(facts: HelloFacts): Record<string, unknown> {
     },
     features: { methods: facts.methods, events: Object.keys(EVENTS) },
     snapshot: {
-      presence: operator ? facts.presence : [],
-      health: operator ? facts.health ?? {} : {},
+      presence: shown("presence") ? facts.presence : [],
+      health: shown("health") ? facts.health ?? {} : {},
       stateVersion: facts.versions,
       uptimeMs: facts.uptimeMs,
       configPath: admin ? server.configPath : undefined,

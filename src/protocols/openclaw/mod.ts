@@ -318,7 +318,7 @@ const ANSWER_DELIVERY = { sequenced: false, overflow: "hold" } as const;
 
 function deliveryOf(frame: ServerFrame) {
   return frame.kind === "event"
-    ? { sequenced: frame.sequenced, overflow: frame.overflow, key: frame.event }
+    ? { sequenced: frame.sequenced, overflow: frame.overflow, key: frame.key ?? frame.event }
     : ANSWER_DELIVERY;
 }
 

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { invalidRequest } from "../../core/error.ts";
 import { explain } from "../../core/explain.ts";
+import { isJsonObject } from "../../core/json.ts";
 import type { Schema } from "../../core/method.ts";
 
 /**
@@ -15,8 +16,11 @@ export function parseParams<S extends Schema>(
   method: string,
 ): v.InferOutput<S> {
   const value = params ?? {};
-  const parsed = v.safeParse(schema, value);
-  if (parsed.success) return parsed.output;
+  // Object schemas of valibot take arrays; this wire does not.
+  if (isJsonObject(value)) {
+    const parsed = v.safeParse(schema, value);
+    if (parsed.success) return parsed.output;
+  }
   throw invalidRequest(`invalid ${method} params: ${explain(schema, value).join("; ")}`);
 }
 

@@ -1,24 +1,11 @@
 import assert from "node:assert/strict";
-import { ConnectionFailed } from "../../../src/client/client_error.ts";
+import type { ConnectionFailed } from "../../../src/client/client_error.ts";
 import { GatewayClient } from "../../../src/client/gateway_client.ts";
+import { afterOn, failureOf } from "../../support/client_stage.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { greet, hello, scriptedGateway } from "./scripted_gateway.ts";
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
-}
-
-function manual(clock: ManualClock) {
-  return (ms: number, task: () => void) => clock.after(ms, task);
-}
-
-async function fails(work: Promise<unknown>): Promise<ConnectionFailed> {
-  const error = await work.then(() => undefined, (thrown) => thrown);
-  assert(error instanceof ConnectionFailed, `expected a ConnectionFailed, got ${error}`);
-  return error;
-}
-
-test("connect asks for protocol 3 as an operator with every scope and the token", async () => {
+Deno.test("connect asks for protocol 3 as an operator with every scope and the token", async () => {
   const seen = Promise.withResolvers<Record<string, unknown>>();
   await using gateway = scriptedGateway(async (peer) => seen.resolve((await greet(peer)).params));
   await using client = await GatewayClient.connect({
@@ -44,7 +31,7 @@ test("connect asks for protocol 3 as an operator with every scope and the token"
   assert.equal(client.hello.maxPayload, 524_288);
 });
 
-test("a node asks for no scopes unless told to", async () => {
+Deno.test("a node asks for no scopes unless told to", async () => {
   const seen = Promise.withResolvers<Record<string, unknown>>();
   await using gateway = scriptedGateway(async (peer) => seen.resolve((await greet(peer)).params));
   await using _client = await GatewayClient.connect({ url: gateway.url, role: "node" });
@@ -52,7 +39,7 @@ test("a node asks for no scopes unless told to", async () => {
   assert.deepEqual({ role, scopes, auth }, { role: "node", scopes: [], auth: undefined });
 });
 
-test("the device signs the challenge's nonce", async () => {
+Deno.test("the device signs the challenge's nonce", async () => {
   const seen = Promise.withResolvers<Record<string, unknown>>();
   await using gateway = scriptedGateway(async (peer) => seen.resolve((await greet(peer)).params));
   await using _client = await GatewayClient.connect({
@@ -62,7 +49,7 @@ test("the device signs the challenge's nonce", async () => {
   assert.deepEqual((await seen.promise).device, { id: "d", nonce: "n-1" });
 });
 
-test("without a challenge it connects after two seconds, and a late one does no harm", async () => {
+Deno.test("without a challenge it connects after two seconds, and a late one does no harm", async () => {
   const clock = new ManualClock();
   const listening = Promise.withResolvers<void>();
   const nonces: unknown[] = [];
@@ -75,7 +62,7 @@ test("without a challenge it connects after two seconds, and a late one does no 
   });
   const connecting = GatewayClient.connect({
     url: gateway.url,
-    after: manual(clock),
+    after: afterOn(clock),
     device: (nonce) => {
       nonces.push(nonce);
       return Promise.resolve({});
@@ -195,9 +182,9 @@ const REFUSALS: readonly Refusal[] = [
 ];
 
 for (const { name, script, fault, message, code, closeCode } of REFUSALS) {
-  test(`connect fails on ${name}`, async () => {
+  Deno.test(`connect fails on ${name}`, async () => {
     await using gateway = scriptedGateway(script);
-    const error = await fails(GatewayClient.connect({ url: gateway.url }));
+    const error = await failureOf(GatewayClient.connect({ url: gateway.url }));
     assert.equal(error.fault, fault);
     assert.match(error.message, message);
     assert.equal(error.answer?.code, code);
@@ -205,23 +192,23 @@ for (const { name, script, fault, message, code, closeCode } of REFUSALS) {
   });
 }
 
-test("connect fails as unreachable where nothing listens", async () => {
+Deno.test("connect fails as unreachable where nothing listens", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  const error = await fails(GatewayClient.connect({ url: `ws://127.0.0.1:${port}` }));
+  const error = await failureOf(GatewayClient.connect({ url: `ws://127.0.0.1:${port}` }));
   assert.equal(error.fault, "unreachable");
   assert.match(error.message, new RegExp(`^cannot connect to 127.0.0.1:${port}`));
 });
 
-test("connect names the HTTP status of a refused upgrade", async () => {
+Deno.test("connect names the HTTP status of a refused upgrade", async () => {
   await using gateway = scriptedGateway(() => {});
-  const error = await fails(GatewayClient.connect({ url: `${gateway.url}/forbidden` }));
+  const error = await failureOf(GatewayClient.connect({ url: `${gateway.url}/forbidden` }));
   assert.equal(error.fault, "unreachable");
   assert.match(error.message, /HTTP status 403$/);
 });
 
-test("connect gives up when no greeting comes in time", async () => {
+Deno.test("connect gives up when no greeting comes in time", async () => {
   const clock = new ManualClock();
   const asked = Promise.withResolvers<void>();
   await using gateway = scriptedGateway(async (peer) => {
@@ -229,8 +216,8 @@ test("connect gives up when no greeting comes in time", async () => {
     await peer.next();
     asked.resolve();
   });
-  const connecting = fails(
-    GatewayClient.connect({ url: gateway.url, after: manual(clock), connectTimeoutMs: 700 }),
+  const connecting = failureOf(
+    GatewayClient.connect({ url: gateway.url, after: afterOn(clock), connectTimeoutMs: 700 }),
   );
   await asked.promise;
   await clock.advance(700);
@@ -239,19 +226,19 @@ test("connect gives up when no greeting comes in time", async () => {
   assert.match(error.message, /within 700 ms/);
 });
 
-test("connect can be given up before and during the opening", async () => {
+Deno.test("connect can be given up before and during the opening", async () => {
   const asked = Promise.withResolvers<void>();
   await using gateway = scriptedGateway(async (peer) => {
     peer.send(challenge);
     await peer.next();
     asked.resolve();
   });
-  const before = await fails(
+  const before = await failureOf(
     GatewayClient.connect({ url: gateway.url, signal: AbortSignal.abort() }),
   );
   assert.equal(before.fault, "aborted");
   const controller = new AbortController();
-  const during = fails(GatewayClient.connect({ url: gateway.url, signal: controller.signal }));
+  const during = failureOf(GatewayClient.connect({ url: gateway.url, signal: controller.signal }));
   await asked.promise;
   controller.abort();
   assert.equal((await during).fault, "aborted");

@@ -1,24 +1,11 @@
 import assert from "node:assert/strict";
-import { CallFailed, ConnectionFailed } from "../../../src/client/client_error.ts";
+import { CallFailed } from "../../../src/client/client_error.ts";
 import { MAX_MESSAGE_CHARS, MAX_PENDING_CALLS } from "../../../src/client/client_options.ts";
+import { afterOn, failureOf } from "../../support/client_stage.ts";
 import { ManualClock, settle } from "../../support/manual_clock.ts";
 import { connected } from "./scripted_gateway.ts";
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
-}
-
-function manual(clock: ManualClock) {
-  return (ms: number, task: () => void) => clock.after(ms, task);
-}
-
-async function fails(work: Promise<unknown>): Promise<ConnectionFailed> {
-  const error = await work.then(() => undefined, (thrown) => thrown);
-  assert(error instanceof ConnectionFailed, `expected a ConnectionFailed, got ${error}`);
-  return error;
-}
-
-test("a call returns the payload of its answer, whatever the order of answers", async () => {
+Deno.test("a call returns the payload of its answer, whatever the order of answers", async () => {
   await using session = await connected(async (peer) => {
     const first = await peer.next();
     const second = await peer.next();
@@ -33,7 +20,7 @@ test("a call returns the payload of its answer, whatever the order of answers", 
   ]);
 });
 
-test("a call throws the gateway's error with its details, the message escaped", async () => {
+Deno.test("a call throws the gateway's error with its details, the message escaped", async () => {
   const error = {
     code: "UNAVAILABLE",
     message: "busy\x1b[2J",
@@ -51,7 +38,7 @@ test("a call throws the gateway's error with its details, the message escaped", 
   assert.deepEqual(thrown.answer, error);
 });
 
-test("frames that are no frames are passed over", async () => {
+Deno.test("frames that are no frames are passed over", async () => {
   const noise = [
     "not json",
     "",
@@ -74,15 +61,15 @@ test("frames that are no frames are passed over", async () => {
   assert.equal(await session.client.call("x"), "still here");
 });
 
-test("an answer whose outcome is unclear fails its call at once", async () => {
+Deno.test("an answer whose outcome is unclear fails its call at once", async () => {
   await using session = await connected(async (peer) => {
     const { id } = await peer.next();
     peer.send({ type: "res", id, payload: "ok is missing" });
   });
-  assert.equal((await fails(session.client.call("x"))).fault, "protocol");
+  assert.equal((await failureOf(session.client.call("x"))).fault, "protocol");
 });
 
-test("a call without an answer fails in time, and its late answer is ignored", async () => {
+Deno.test("a call without an answer fails in time, and its late answer is ignored", async () => {
   const clock = new ManualClock();
   const late = Promise.withResolvers<void>();
   await using session = await connected(async (peer) => {
@@ -91,8 +78,8 @@ test("a call without an answer fails in time, and its late answer is ignored", a
     peer.send({ type: "res", id: first.id, ok: true, payload: "late" });
     const second = await peer.next();
     peer.send({ type: "res", id: second.id, ok: true, payload: "second" });
-  }, { after: manual(clock) });
-  const call = fails(session.client.call("slow", {}, { timeoutMs: 50 }));
+  }, { after: afterOn(clock) });
+  const call = failureOf(session.client.call("slow", {}, { timeoutMs: 50 }));
   await clock.advance(50);
   const error = await call;
   assert.equal(error.fault, "timeout");
@@ -101,17 +88,17 @@ test("a call without an answer fails in time, and its late answer is ignored", a
   assert.equal(await session.client.call("next"), "second");
 });
 
-test("a call can be given up", async () => {
+Deno.test("a call can be given up", async () => {
   await using session = await connected(() => {});
   const controller = new AbortController();
-  const call = fails(session.client.call("x", {}, { signal: controller.signal }));
+  const call = failureOf(session.client.call("x", {}, { signal: controller.signal }));
   controller.abort();
   assert.equal((await call).fault, "aborted");
   const signal = AbortSignal.abort();
-  assert.equal((await fails(session.client.call("x", {}, { signal }))).fault, "aborted");
+  assert.equal((await failureOf(session.client.call("x", {}, { signal }))).fault, "aborted");
 });
 
-test("a two-answer call gives both answers", async () => {
+Deno.test("a two-answer call gives both answers", async () => {
   await using session = await connected(async (peer) => {
     const { id } = await peer.next();
     peer.send({ type: "res", id, ok: true, payload: { runId: "r", status: "accepted" } });
@@ -122,7 +109,7 @@ test("a two-answer call gives both answers", async () => {
   assert.deepEqual(await finished, { runId: "r", status: "ok" });
 });
 
-test("a two-answer call whose second answer is an error rejects the outcome alone", async () => {
+Deno.test("a two-answer call whose second answer is an error rejects the outcome alone", async () => {
   await using session = await connected(async (peer) => {
     const { id } = await peer.next();
     peer.send({ type: "res", id, ok: true, payload: { status: "accepted" } });
@@ -133,7 +120,7 @@ test("a two-answer call whose second answer is an error rejects the outcome alon
   await assert.rejects(finished, CallFailed);
 });
 
-test("a two-answer call that is answered once has one answer", async () => {
+Deno.test("a two-answer call that is answered once has one answer", async () => {
   await using session = await connected(async (peer) => {
     const { id } = await peer.next();
     peer.send({ type: "res", id, ok: true, payload: { status: "ok" } });
@@ -142,25 +129,25 @@ test("a two-answer call that is answered once has one answer", async () => {
   assert.deepEqual([accepted, await finished], [{ status: "ok" }, { status: "ok" }]);
 });
 
-test("the second answer has a time of its own", async () => {
+Deno.test("the second answer has a time of its own", async () => {
   const clock = new ManualClock();
   await using session = await connected(async (peer) => {
     const { id } = await peer.next();
     peer.send({ type: "res", id, ok: true, payload: { status: "accepted" } });
-  }, { after: manual(clock) });
+  }, { after: afterOn(clock) });
   const { finished } = await session.client.callTwice("agent", {}, {
     timeoutMs: 10,
     finishTimeoutMs: 100,
   });
   let settled = false;
-  const outcome = fails(finished).finally(() => settled = true);
+  const outcome = failureOf(finished).finally(() => settled = true);
   await clock.advance(99);
   assert.equal(settled, false);
   await clock.advance(1);
   assert.equal((await outcome).fault, "timeout");
 });
 
-test("a close fails what waits with its code and reason, and ends the event streams", async () => {
+Deno.test("a close fails what waits with its code and reason, and ends the event streams", async () => {
   const ready = Promise.withResolvers<void>();
   await using session = await connected(async (peer) => {
     await peer.next();
@@ -170,7 +157,7 @@ test("a close fails what waits with its code and reason, and ends the event stre
   });
   const { client } = session;
   const events = client.events();
-  const call = fails(client.call("x"));
+  const call = failureOf(client.call("x"));
   ready.resolve();
   const error = await call;
   assert.equal(error.fault, "closed");
@@ -178,11 +165,11 @@ test("a close fails what waits with its code and reason, and ends the event stre
   assert.match(error.message, /code 4012: service\\u\{1b\} restart/);
   assert.deepEqual((await Array.fromAsync(events)).map(({ event }) => event), ["shutdown"]);
   assert.equal((await client.closed).code, 4012);
-  assert.equal((await fails(client.call("y"))).fault, "closed");
+  assert.equal((await failureOf(client.call("y"))).fault, "closed");
   assert.deepEqual(await Array.fromAsync(client.events()), []);
 });
 
-test("events come in order, by name, from the time of asking on", async () => {
+Deno.test("events come in order, by name, from the time of asking on", async () => {
   await using session = await connected(async (peer) => {
     const { id } = await peer.next();
     for (const [index, event] of ["chat", "tick", "chat"].entries()) {
@@ -210,27 +197,27 @@ test("events come in order, by name, from the time of asking on", async () => {
   });
 });
 
-test("a message beyond the gateway's limit is not sent", async () => {
+Deno.test("a message beyond the gateway's limit is not sent", async () => {
   await using session = await connected(async (peer) => {
     const { id, method } = await peer.next();
     peer.send({ type: "res", id, ok: true, payload: method });
   }, { hello: { policy: { maxPayload: 1_000 } } });
-  const error = await fails(session.client.call("big", { text: "é".repeat(600) }));
+  const error = await failureOf(session.client.call("big", { text: "é".repeat(600) }));
   assert.equal(error.fault, "usage");
   assert.match(error.message, /has 12\d\d bytes; the gateway takes at most 1000/);
   assert.equal(await session.client.call("small"), "small");
 });
 
-test("calls in flight are bounded", async () => {
+Deno.test("calls in flight are bounded", async () => {
   await using session = await connected(() => {});
   const { client } = session;
-  const calls = Array.from({ length: MAX_PENDING_CALLS }, () => fails(client.call("x")));
-  assert.equal((await fails(client.call("one more"))).fault, "overloaded");
+  const calls = Array.from({ length: MAX_PENDING_CALLS }, () => failureOf(client.call("x")));
+  assert.equal((await failureOf(client.call("one more"))).fault, "overloaded");
   await client.close();
   assert((await Promise.all(calls)).every(({ fault }) => fault === "closed"));
 });
 
-test("an oversized message ends the connection", async () => {
+Deno.test("an oversized message ends the connection", async () => {
   const told = Promise.withResolvers<{ code: number }>();
   await using session = await connected(async (peer) => {
     peer.send("x".repeat(MAX_MESSAGE_CHARS + 1));
@@ -240,14 +227,14 @@ test("an oversized message ends the connection", async () => {
   assert.equal((await told.promise).code, 4009);
 });
 
-test("a gateway that falls silent counts as dead after two missed ticks", async () => {
+Deno.test("a gateway that falls silent counts as dead after two missed ticks", async () => {
   const clock = new ManualClock();
   const told = Promise.withResolvers<{ code: number; reason: string }>();
   await using session = await connected(async (peer) => {
     const { id } = await peer.next();
     peer.send({ type: "res", id, ok: true });
     told.resolve(await peer.closed);
-  }, { after: manual(clock), hello: { policy: { tickIntervalMs: 1_000 } } });
+  }, { after: afterOn(clock), hello: { policy: { tickIntervalMs: 1_000 } } });
   const { client } = session;
   await clock.advance(1_000);
   await clock.advance(1_000);

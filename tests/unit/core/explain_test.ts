@@ -95,7 +95,7 @@ Deno.test("a thousand problems are cut and hostile names are escaped", () => {
   const [, hostile] = explain(Shape, { ["\u001b[31m\n" + "x".repeat(500)]: 1 });
   assert.ok(
     hostile !== undefined && /^[\x20-\x7e…]+$/.test(hostile) && hostile.length < 200,
-    hostile,
+    String(hostile),
   );
 });
 

@@ -10,7 +10,7 @@ import {
 import { cutToBytes, escapeText, quote } from "../../../src/core/quote.ts";
 
 Deno.test("foreign text becomes one visible line", () => {
-  const rows = [
+  const rows: readonly [string, string][] = [
     ["plain", "plain"],
     ["a\nb", "a\\u{a}b"],
     ["\u001b[31m", "\\u{1b}[31m"],
@@ -19,7 +19,7 @@ Deno.test("foreign text becomes one visible line", () => {
     ["\ud800", "\\u{d800}"],
     ["größe 😀", "größe 😀"],
   ];
-  for (const [given, expect] of rows) assert.equal(escapeText(given!), expect);
+  for (const [given, expect] of rows) assert.equal(escapeText(given), expect);
   assert.equal(escapeText("x".repeat(300)).length, 257);
   assert.equal(escapeText("\u0000".repeat(256)).length, 257);
   assert.equal(quote('say "hi"'), '"say \\"hi\\""');
@@ -33,7 +33,7 @@ Deno.test("text is cut to bytes between characters", () => {
 });
 
 Deno.test("a host name is found in every form of an authority", () => {
-  const rows = [
+  const rows: readonly [string, string][] = [
     ["localhost:18789", "localhost"],
     ["LOCALHOST", "localhost"],
     ["127.0.0.1:80", "127.0.0.1"],
@@ -41,7 +41,7 @@ Deno.test("a host name is found in every form of an authority", () => {
     ["::1", "::1"],
     ["example.org:1", "example.org"],
   ];
-  for (const [given, expect] of rows) assert.equal(hostName(given!), expect, given);
+  for (const [given, expect] of rows) assert.equal(hostName(given), expect, given);
 });
 
 Deno.test("loopback is what the machine itself answers on, nothing that looks like it", () => {

@@ -74,7 +74,7 @@ Deno.test("agents: what an agent does not say comes from the defaults, read live
     workspace: "/w",
     identity: { name: "Ada" },
     heartbeatEvery: "30m",
-    heartbeatPrompt: undefined,
+    heartbeatPrompt: "All well?",
   });
   assert.equal(agents.modelFor(id("bob")), "p/default");
   assert.equal(agents.modelFor(id("nobody")), "p/default");

@@ -105,12 +105,12 @@ Deno.test("an interval is read as people write it; nonsense switches off and is 
     });
     await heartbeat.start();
     const [status] = await heartbeat.describe(TENANT);
-    assert.equal(status?.everyMs, everyMs, every);
-    assert.equal(status?.enabled, everyMs !== null, every);
+    assert.equal(status?.everyMs, everyMs, String(every));
+    assert.equal(status?.enabled, everyMs !== null, String(every));
     assert.equal(status?.every, everyMs === null ? "disabled" : every ?? "30m");
-    assert.equal(clock.waiting, everyMs === null ? 0 : 1, every);
+    assert.equal(clock.waiting, everyMs === null ? 0 : 1, String(every));
     const nonsense = every === "often" || every === "-5m" || every === "";
-    assert.equal(log.lines.length, nonsense ? 1 : 0, every);
+    assert.equal(log.lines.length, nonsense ? 1 : 0, String(every));
     await heartbeat.stop();
   }
 });

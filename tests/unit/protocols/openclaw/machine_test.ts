@@ -70,14 +70,27 @@ function play(from: OpenClawState, ...inputs: readonly Inputs[]) {
 }
 
 const WAITING: OpenClawState = { phase: "waiting" };
-const ADMISSION = { principal: PRINCIPAL, client: CONNECT.client };
+const ADMISSION = { principal: PRINCIPAL, client: { ...CONNECT.client, caps: [], commands: [] } };
 
 function open(principal: Principal = PRINCIPAL): OpenClawState {
   return { phase: "open", admission: { ...ADMISSION, principal }, inFlight: 0 };
 }
 
-function refused(id: string, message: string, code = "INVALID_REQUEST", details?: unknown) {
-  return { id, ok: false, error: { code, message, ...(details === undefined ? {} : { details }) } };
+function refused(
+  id: string,
+  message: string,
+  code: string | undefined = undefined,
+  details: unknown = undefined,
+) {
+  return {
+    id,
+    ok: false,
+    error: {
+      code: code ?? "INVALID_REQUEST",
+      message,
+      ...(details === undefined ? {} : { details }),
+    },
+  };
 }
 
 Deno.test("a connection begins with the challenge and a deadline", () => {

@@ -37,7 +37,7 @@ function setUp() {
     log,
     store,
     agents,
-    options: () => ({ prompt: "look" }),
+    options: () => ({ prompt: () => "look" }),
     runTurn: () => Promise.resolve({ status: "ok", text: "HEARTBEAT_OK" }),
     tenants: () => [DEFAULT_TENANT],
   });

@@ -1,0 +1,11 @@
+/** Folders that live as long as a test. */
+
+/** Runs `work` with a new folder, given by its real path, and removes the folder afterwards. */
+export async function inTempFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { defaultConfig, parseConfig } from "../../../src/config.ts";
+
+Deno.test("references to the environment are filled in on a copy", () => {
+  const record = {
+    env: { vars: { OWN: "own", SHADOWED: "own" }, DIRECT: "direct" },
+    agents: {
+      list: [
+        { id: "a", name: "${A}-${B}" },
+        { id: "b", name: "$${A} ${lower} $A ${}" },
+        { id: "c", name: "${OWN} ${SHADOWED} ${DIRECT}" },
+      ],
+    },
+  };
+  const before = JSON.stringify(record);
+  const { config, issues } = parseConfig(record, { env: { A: "1", B: "2", SHADOWED: "outer" } });
+  assert.deepEqual(issues, []);
+  assert.deepEqual(config.agents.list.map(({ name }) => name), [
+    "1-2",
+    "${A} ${lower} $A ${}",
+    "own outer direct",
+  ]);
+  assert.equal(JSON.stringify(record), before);
+});
+
+Deno.test("a missing variable is named, and no variable's value is ever told", () => {
+  const { issues } = parseConfig(
+    { logging: { file: "${ABSENT}" }, session: { mainKey: "${EMPTY}" } },
+    { env: { EMPTY: "" } },
+  );
+  assert.deepEqual(
+    issues,
+    [
+      {
+        path: "session.mainKey",
+        message: "needs the environment variable EMPTY, which is not set",
+      },
+      { path: "logging.file", message: "needs the environment variable ABSENT, which is not set" },
+    ].toSorted((a, b) => a.path < b.path ? -1 : 1),
+  );
+  const leak = parseConfig({ logging: { level: "${LEVEL}" } }, { env: { LEVEL: "hunter2" } });
+  assert.equal(leak.issues[0]?.path, "logging.level");
+  assert.match(leak.issues[0]?.message ?? "", /got "\$\{LEVEL\}"$/);
+  // A name that every object inherits is no variable.
+  const inherited = parseConfig({ logging: { file: "${CONSTRUCTOR}" } }, { env: {} });
+  assert.equal(inherited.issues.length, 1);
+});
+
+Deno.test("references cannot grow without bound", () => {
+  const names = Array.from({ length: 900 }, () => "${BIG}").join("");
+  const record = { agents: { list: [{ id: "a", name: names }] } };
+  const { issues } = parseConfig(record, { env: { BIG: "x".repeat(100_000) } });
+  assert.equal(issues.length, 1);
+  assert.equal(issues[0]?.message, "grows too long with the environment variable BIG");
+});
+
+Deno.test("hostile records are refused with an issue", () => {
+  const deep: unknown = JSON.parse("[".repeat(500) + "]".repeat(500));
+  const proto: unknown = JSON.parse('{"gateway": {"__proto__": {"port": 1}}}');
+  const table: readonly [unknown, string, RegExp][] = [
+    [undefined, "", /must be text, a number, a list or an object/],
+    [null, "", /^the settings must be an object$/],
+    [[], "", /^the settings must be an object$/],
+    ["text", "", /^the settings must be an object$/],
+    [{ deep }, `deep${".0".repeat(32)}`, /^is nested deeper than 32 levels$/],
+    [proto, "gateway.__proto__", /^is a key that is not allowed$/],
+    [{ constructor: 1 }, "constructor", /not allowed/],
+    [{ gateway: { port: Infinity } }, "gateway.port", /^must be a finite number$/],
+    [{ gateway: { port: NaN } }, "gateway.port", /^must be a finite number$/],
+    [{ a: "\ud800" }, "a", /not well-formed/],
+    [{ a: () => 1 }, "a", /must be text, a number/],
+    [{ a: Array.from({ length: 60_000 }, () => 1) }, "", /at most 50000 values/],
+  ];
+  for (const [record, path, message] of table) {
+    const { config, issues } = parseConfig(record, { env: {} });
+    assert.equal(issues.length, 1);
+    assert.equal(issues[0]?.path, path);
+    assert.match(issues[0]?.message ?? "", message);
+    assert.deepEqual(config, defaultConfig());
+  }
+  assert.equal(Reflect.get({}, "port"), undefined);
+});

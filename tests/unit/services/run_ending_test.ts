@@ -1,0 +1,349 @@
+import assert from "node:assert/strict";
+import { DEFAULT_TENANT } from "../../../src/core/id.ts";
+import { ModelError } from "../../../src/ports/model.ts";
+import { DEFAULT_RUN_TIMEOUT_MS, MAX_RUN_TIMEOUT_MS } from "../../../src/services/runs.ts";
+import { settle } from "../../support/manual_clock.ts";
+import {
+  chat,
+  MAIN,
+  OTHER,
+  PRINCIPAL,
+  refusal,
+  runTest,
+  send,
+  setStage,
+  type Stage,
+  told,
+  transcript,
+} from "../../support/run_stage.ts";
+
+runTest("an abort that cannot be stored still ends the run", async () => {
+  const stage = setStage();
+  await send(stage, chat("r1"));
+  stage.model.call().text("so far");
+  await settle();
+  stage.store.trips = () => true;
+  assert.deepEqual(await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN }), {
+    aborted: true,
+    runIds: ["r1"],
+  });
+  assert.equal(told(stage).at(-1), 'r1 3 aborted rpc "so far"');
+  assert.deepEqual(stage.runs.counts, { running: 0, waiting: 0 });
+});
+
+runTest("an abort while the model speaks keeps what was said and says no more", async () => {
+  for (const deaf of [false, true]) {
+    const stage = setStage();
+    stage.model.deaf = deaf;
+    await send(stage, chat("r1"));
+    const call = stage.model.call().text("so ", "far");
+    await settle();
+    assert.deepEqual(await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "r1" }), {
+      aborted: true,
+      runIds: ["r1"],
+    });
+    assert.ok(call.signal.aborted);
+    call.text("never").end();
+    await settle();
+    assert.deepEqual(told(stage), [
+      "r1 1 start",
+      'r1 2 text "so " shown',
+      'r1 3 text "far"',
+      'r1 4 aborted rpc "so far"',
+    ]);
+    assert.deepEqual(await transcript(stage), [
+      'user "message r1"',
+      'assistant "so far" aborted',
+    ]);
+    assert.equal((await stage.sessions.get(DEFAULT_TENANT, MAIN))?.abortedLastRun, true);
+  }
+});
+
+const PHASES: readonly {
+  phase: string;
+  begin: (stage: Stage) => Promise<unknown>;
+  aborted: boolean;
+  events: readonly string[];
+}[] = [
+  {
+    phase: "before its answer is out",
+    begin: (stage) => stage.runs.start(PRINCIPAL, chat("r1")),
+    aborted: true,
+    events: ['r1 1 aborted rpc ""'],
+  },
+  {
+    phase: "while its message is being stored",
+    begin: (stage) => {
+      void stage.runs.start(PRINCIPAL, chat("r1"));
+      return Promise.resolve();
+    },
+    aborted: true,
+    events: ['r1 1 aborted rpc ""'],
+  },
+  {
+    phase: "before the model speaks",
+    begin: (stage) => send(stage, chat("r1")),
+    aborted: true,
+    events: ["r1 1 start", 'r1 2 aborted rpc ""'],
+  },
+  {
+    phase: "while the conversation is read",
+    begin: async (stage) => {
+      const outcome = await stage.runs.start(PRINCIPAL, chat("r1"));
+      if (outcome.status === "accepted") outcome.begin();
+    },
+    aborted: true,
+    events: ["r1 1 start", 'r1 2 aborted rpc ""'],
+  },
+  {
+    phase: "after its end",
+    begin: async (stage) => {
+      await send(stage, chat("r1"));
+      stage.model.call().end();
+      await settle();
+    },
+    aborted: false,
+    events: ["r1 1 start", 'r1 2 end ""'],
+  },
+];
+
+for (const { phase, begin, aborted, events } of PHASES) {
+  runTest(`an abort ${phase} ${aborted ? "ends the run" : "finds nothing to end"}`, async () => {
+    const stage = setStage();
+    await begin(stage);
+    const outcome = await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+    assert.deepEqual(outcome, { aborted, runIds: aborted ? ["r1"] : [] });
+    await settle();
+    assert.deepEqual(told(stage), events);
+    await stage.runs.stop();
+  });
+}
+
+runTest("an abort of a session ends what waits as well, and none of it starts", async () => {
+  const stage = setStage();
+  for (const key of ["a", "b", "c"]) await send(stage, chat(key));
+  const elsewhere = await send(stage, chat("d", { sessionKey: OTHER }));
+  const outcome = await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+  assert.deepEqual(outcome, { aborted: true, runIds: ["a", "b", "c"] });
+  assert.equal(stage.model.calls.length, 2);
+  assert.deepEqual(told(stage).filter((line) => line.includes("aborted")).sort(), [
+    'a 2 aborted rpc ""',
+    'b 1 aborted rpc ""',
+    'c 1 aborted rpc ""',
+  ]);
+  assert.deepEqual(stage.runs.active(DEFAULT_TENANT).map(({ runId }) => runId), ["d"]);
+  stage.model.call().end();
+  assert.equal((await elsewhere.ended).state, "ok");
+});
+
+runTest("an abort of a waiting run leaves the one before it alone", async () => {
+  const stage = setStage();
+  for (const key of ["a", "b", "c"]) await send(stage, chat(key));
+  await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "b" });
+  stage.model.call().text("one").end();
+  await settle();
+  assert.deepEqual(stage.model.call().request.messages.map(({ text }) => text), [
+    "message a",
+    "one",
+    "message b",
+    "[no answer]",
+    "message c",
+  ]);
+  stage.model.call().end();
+  await settle();
+});
+
+runTest(
+  "a run is aborted through its own session only; an unknown one is not an error",
+  async () => {
+    const stage = setStage();
+    await send(stage, chat("r1"));
+    const error = await refusal(
+      stage.runs.abort(DEFAULT_TENANT, { sessionKey: OTHER, runId: "r1" }),
+    );
+    assert.equal(error.code, "INVALID_REQUEST");
+    assert.equal(error.message, "runId does not match sessionKey");
+    assert.deepEqual(
+      await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "no such" }),
+      { aborted: false, runIds: [] },
+    );
+    stage.model.call().end();
+    await settle();
+  },
+);
+
+runTest(
+  "a run that takes too long is aborted: by its own limit, the configured one, the default, the greatest",
+  async () => {
+    const cases = [
+      { asked: 1_000, configured: 5_000, limit: 1_000 },
+      { asked: undefined, configured: 5_000, limit: 5_000 },
+      { asked: undefined, configured: undefined, limit: DEFAULT_RUN_TIMEOUT_MS },
+      { asked: 0, configured: 5_000, limit: MAX_RUN_TIMEOUT_MS },
+      { asked: 2 ** 40, configured: undefined, limit: MAX_RUN_TIMEOUT_MS },
+    ];
+    for (const { asked, configured, limit } of cases) {
+      const stage = setStage();
+      stage.settings.runs = { timeoutMs: configured };
+      const { ended } = await send(stage, chat("r1", { timeoutMs: asked }));
+      stage.model.call().text("so far");
+      await stage.clock.advance(limit - 1);
+      assert.equal(stage.runs.counts.running, 1);
+      await stage.clock.advance(1);
+      assert.equal(told(stage).at(-1), 'r1 3 aborted timeout "so far"');
+      assert.equal((await ended).stopReason, "timeout");
+      assert.equal(stage.clock.waiting, 0);
+    }
+  },
+);
+
+runTest("what the model says of its failure is told; what a defect says is not", async () => {
+  const cases = [
+    [new ModelError("no credit left", { status: 402 }), "no credit left"],
+    [
+      new TypeError("secret of the inside"),
+      "the model failed unexpectedly; see the gateway's log",
+    ],
+  ] as const;
+  for (const [thrown, message] of cases) {
+    const stage = setStage();
+    await send(stage, chat("r1"));
+    stage.model.call().text("so far").fail(thrown);
+    await settle();
+    assert.equal(told(stage).at(-1), `r1 3 failed ${message}`);
+    assert.deepEqual(await transcript(stage), [
+      'user "message r1"',
+      `assistant "so far"  ${message}`,
+    ]);
+    assert.equal(stage.log.lines.at(-1)?.message, "run failed");
+    assert.equal(stage.clock.waiting, 0);
+  }
+});
+
+runTest(
+  "a run whose session is reset is aborted, and nothing of it reaches the new conversation",
+  async () => {
+    const stage = setStage();
+    await send(stage, chat("a"));
+    await send(stage, chat("b"));
+    stage.model.call().text("old");
+    await settle();
+    await stage.sessions.reset(DEFAULT_TENANT, MAIN);
+    await settle();
+    assert.deepEqual(await transcript(stage), []);
+    assert.deepEqual(stage.runs.counts, { running: 0, waiting: 0 });
+  },
+);
+
+runTest(
+  "an answer whose session another process has reset is told but stored nowhere",
+  async () => {
+    const stage = setStage();
+    await send(stage, chat("r1"));
+    stage.model.call().text("old");
+    await settle();
+    const other = setStage({ store: stage.store, clock: stage.clock });
+    await other.sessions.reset(DEFAULT_TENANT, MAIN);
+    await send(stage, chat("r2"));
+    stage.model.call().end();
+    await settle();
+    assert.equal(told(stage)[2], 'r1 3 end "old"');
+    assert.equal((await other.runs.wait(DEFAULT_TENANT, { runId: "r1" })).status, "ok");
+    assert.deepEqual(stage.model.call().request.messages.map(({ text }) => text), ["message r2"]);
+    stage.model.call().end();
+    await settle();
+    assert.deepEqual(await transcript(stage), ['user "message r2"']);
+  },
+);
+
+runTest("a run whose session another process has reset before its turn fails", async () => {
+  const stage = setStage();
+  const outcome = await stage.runs.start(PRINCIPAL, chat("r1"));
+  const other = setStage({ store: stage.store, clock: stage.clock });
+  await other.sessions.reset(DEFAULT_TENANT, MAIN);
+  assert.ok(outcome.status === "accepted");
+  outcome.begin();
+  await settle();
+  assert.deepEqual(
+    told(stage).at(-1),
+    "r1 2 failed the session was reset or deleted before the run began; send the message again",
+  );
+  assert.deepEqual(await transcript(stage), []);
+});
+
+runTest("an abort waits for a run that is just being stored, and does not count it", async () => {
+  const stage = setStage();
+  await send(stage, chat("r1"));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const commit = stage.store.commit.bind(stage.store);
+  stage.store.commit = async (writes) => {
+    await promise;
+    return await commit(writes);
+  };
+  stage.model.call().text("yes").end();
+  await settle();
+  let done = false;
+  const aborting = stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+  void aborting.then(() => done = true);
+  await settle();
+  assert.equal(done, false);
+  resolve();
+  assert.deepEqual(await aborting, { aborted: false, runIds: [] });
+  assert.deepEqual(await transcript(stage), ['user "message r1"', 'assistant "yes"']);
+});
+
+runTest(
+  "/stop as the whole message aborts the session's runs; with more text it is text",
+  async () => {
+    const stage = setStage();
+    await send(stage, chat("a"));
+    await send(stage, chat("b"));
+    const outcome = await stage.runs.start(PRINCIPAL, chat("c", { message: " /stop\n" }));
+    assert.deepEqual(outcome, { status: "stopped", aborted: true, runIds: ["a", "b"] });
+    assert.deepEqual(told(stage).filter((line) => line.includes("aborted")).sort(), [
+      'a 2 aborted stop ""',
+      'b 1 aborted stop ""',
+    ]);
+    assert.deepEqual(await stage.runs.start(PRINCIPAL, chat("c", { message: "/stop" })), {
+      status: "stopped",
+      aborted: false,
+      runIds: [],
+    });
+    await send(stage, chat("d", { message: "/stop it" }));
+    assert.equal(stage.model.call().request.messages.at(-1)?.text, "/stop it");
+    stage.model.call().end();
+    await settle();
+  },
+);
+
+runTest("waiting for a run that failed, was aborted, or took too long", async () => {
+  const stage = setStage();
+  const report = async (runId: string) => {
+    const { status, error } = await stage.runs.wait(DEFAULT_TENANT, { runId });
+    return [status, error];
+  };
+  await send(stage, chat("failed"));
+  stage.model.call().fail(new ModelError("no credit"));
+  await settle();
+  await send(stage, chat("aborted"));
+  await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+  await send(stage, chat("late", { timeoutMs: 10 }));
+  await stage.clock.advance(10);
+  assert.deepEqual(await report("failed"), ["error", "no credit"]);
+  assert.deepEqual(await report("aborted"), ["ok", undefined]);
+  assert.deepEqual(await report("late"), [
+    "timeout",
+    "the run reached its time limit and was aborted; ask for less or allow it more time",
+  ]);
+});
+
+runTest(
+  "an abort of a session starts none of what waited behind a message not yet answered",
+  async () => {
+    const stage = setStage();
+    await stage.runs.start(PRINCIPAL, chat("a"));
+    await send(stage, chat("b"));
+    await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+    assert.deepEqual(told(stage).sort(), ['a 1 aborted rpc ""', 'b 1 aborted rpc ""']);
+  },
+);

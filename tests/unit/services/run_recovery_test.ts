@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { DEFAULT_TENANT } from "../../../src/core/id.ts";
+import {
+  INTERRUPTED_SUMMARY,
+  RUN_RECORD_KIND,
+  RUN_RECORD_RETENTION_MS,
+  SWEEP_EVERY_RUNS,
+} from "../../../src/services/run_record.ts";
+import { settle } from "../../support/manual_clock.ts";
+import {
+  chat,
+  MAIN,
+  OTHER,
+  PRINCIPAL,
+  refusal,
+  runTest,
+  send,
+  setStage,
+  told,
+  transcript,
+} from "../../support/run_stage.ts";
+
+runTest("a commit that fails at the start acknowledges nothing and leaves nothing", async () => {
+  const stage = setStage();
+  stage.store.trips = () => true;
+  for (const message of ["hello", "/status"]) {
+    const error = await refusal(stage.runs.start(PRINCIPAL, chat("r1", { message })));
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.equal(error.extras.retryable, true);
+    assert.ok(!error.message.includes("disk"));
+  }
+  stage.store.trips = () => false;
+  assert.deepEqual(await transcript(stage), []);
+  assert.deepEqual(stage.runs.counts, { running: 0, waiting: 0 });
+  await send(stage, chat("r1"));
+  stage.model.call().text("yes").end();
+  await settle();
+  assert.deepEqual(await transcript(stage), ['user "message r1"', 'assistant "yes"']);
+});
+
+runTest(
+  "an answer that cannot be stored is told as a failure; its message stays, its record is recovered",
+  async () => {
+    const stage = setStage();
+    const { ended } = await send(stage, chat("r1"));
+    stage.store.trips = () => true;
+    stage.model.call().text("yes").end();
+    await settle();
+    assert.equal(
+      told(stage).at(-1),
+      "r1 3 failed the answer could not be stored; send the message again with a new idempotency key",
+    );
+    assert.equal((await ended).state, "failed");
+    stage.store.trips = () => false;
+    assert.deepEqual(await transcript(stage), ['user "message r1"']);
+    const outcome = await stage.runs.start(PRINCIPAL, chat("r1"));
+    assert.ok(outcome.status === "ended" && outcome.record.state === "failed");
+    const restarted = setStage({ store: stage.store, clock: stage.clock });
+    assert.equal(await restarted.runs.recover(DEFAULT_TENANT), 1);
+  },
+);
+
+runTest(
+  "a key that another process takes at the same time is answered from its record",
+  async () => {
+    const stage = setStage();
+    const other = setStage({ store: stage.store, clock: stage.clock });
+    const outcomes = await Promise.all([
+      stage.runs.start(PRINCIPAL, chat("r1")),
+      other.runs.start(PRINCIPAL, chat("r1")),
+    ]);
+    assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["accepted", "ended"]);
+    assert.deepEqual(await transcript(stage), ['user "message r1"']);
+    await stage.runs.stop();
+    await other.runs.stop();
+  },
+);
+
+runTest("waiting for a run tells how it ended, whenever it ended", async () => {
+  const stage = setStage();
+  const at = stage.clock.now();
+  const early = stage.runs.wait(DEFAULT_TENANT, { runId: "r1" });
+  await send(stage, chat("r1"));
+  const during = stage.runs.wait(DEFAULT_TENANT, { runId: "r1" });
+  await stage.clock.advance(500);
+  stage.model.call().text("x").end();
+  await settle();
+  const report = { runId: "r1", status: "ok", startedAt: at, endedAt: at + 500 };
+  assert.deepEqual(await early, report);
+  assert.deepEqual(await during, report);
+  assert.deepEqual(await stage.runs.wait(DEFAULT_TENANT, { runId: "r1" }), report);
+  const restarted = setStage({ store: stage.store, clock: stage.clock });
+  assert.deepEqual(await restarted.runs.wait(DEFAULT_TENANT, { runId: "r1" }), report);
+  assert.equal(stage.clock.waiting, 0);
+});
+
+runTest("a wait ends with its time, at once with none, and with its caller", async () => {
+  const stage = setStage();
+  const waiting = stage.runs.wait(DEFAULT_TENANT, { runId: "nobody" });
+  await stage.clock.advance(29_999);
+  let done = false;
+  void waiting.then(() => done = true);
+  await settle();
+  assert.equal(done, false);
+  await stage.clock.advance(1);
+  assert.deepEqual(await waiting, { runId: "nobody", status: "timeout" });
+  const timeout = { runId: "x\u0000y", status: "timeout" };
+  assert.deepEqual(
+    await stage.runs.wait(DEFAULT_TENANT, { runId: "x\u0000y", timeoutMs: 0 }),
+    timeout,
+  );
+  const control = new AbortController();
+  const gone = stage.runs.wait(DEFAULT_TENANT, { runId: "nobody", signal: control.signal });
+  await settle();
+  control.abort();
+  assert.equal((await gone).status, "timeout");
+  assert.equal(stage.clock.waiting, 0);
+});
+
+runTest(
+  "what a killed process left open is closed at the next start; its messages stay",
+  async () => {
+    const killed = setStage();
+    await send(killed, chat("r1"));
+    killed.model.call().text("lost");
+    await send(killed, chat("r2"));
+    await settle();
+    const stage = setStage({ store: killed.store, clock: killed.clock });
+    const before = await stage.runs.start(PRINCIPAL, chat("r1"));
+    assert.ok(before.status === "ended" && before.record.error === INTERRUPTED_SUMMARY);
+    await send(stage, chat("r3"));
+    assert.equal(await stage.runs.recover(DEFAULT_TENANT), 2);
+    assert.equal(await stage.runs.recover(DEFAULT_TENANT), 0);
+    const entry = await stage.sessions.get(DEFAULT_TENANT, MAIN);
+    assert.equal(entry?.abortedLastRun, true);
+    assert.deepEqual((await transcript(stage)).slice(0, 2), [
+      'user "message r1"',
+      'user "message r2"',
+    ]);
+    const report = await stage.runs.wait(DEFAULT_TENANT, { runId: "r2" });
+    assert.deepEqual([report.status, report.error], ["error", INTERRUPTED_SUMMARY]);
+    assert.equal(stage.runs.counts.running, 1);
+    stage.model.call().text("fine").end();
+    await settle();
+    assert.equal(told(stage).at(-1), 'r3 3 end "fine"');
+  },
+);
+
+runTest("recovery of a run whose session is gone makes no session", async () => {
+  const killed = setStage();
+  await send(killed, chat("r1", { sessionKey: OTHER }));
+  const stage = setStage({ store: killed.store, clock: killed.clock });
+  await stage.sessions.remove(DEFAULT_TENANT, OTHER);
+  assert.equal(await stage.runs.recover(DEFAULT_TENANT), 1);
+  assert.equal(await stage.sessions.get(DEFAULT_TENANT, OTHER), undefined);
+});
+
+runTest("a stop aborts what runs and waits, stores it, and takes nothing new", async () => {
+  const stage = setStage();
+  await send(stage, chat("a"));
+  await send(stage, chat("b"));
+  stage.model.call().text("so far");
+  await settle();
+  await stage.runs.stop();
+  assert.deepEqual(told(stage).filter((line) => line.includes("aborted")).sort(), [
+    'a 3 aborted shutdown "so far"',
+    'b 1 aborted shutdown ""',
+  ]);
+  assert.deepEqual((await transcript(stage)).at(-1), 'assistant "so far" aborted');
+  const error = await refusal(stage.runs.start(PRINCIPAL, chat("c")));
+  assert.equal(error.code, "UNAVAILABLE");
+  assert.equal(error.extras.retryable, true);
+  assert.equal(stage.clock.waiting, 0);
+  const restarted = setStage({ store: stage.store, clock: stage.clock });
+  assert.equal(await restarted.runs.recover(DEFAULT_TENANT), 0);
+});
+
+runTest("a stop does not wait for a store that does not answer", async () => {
+  const stage = setStage();
+  await send(stage, chat("a"));
+  const commit = stage.store.commit.bind(stage.store);
+  stage.store.commit = () => new Promise(() => {});
+  let stopped = false;
+  const stopping = stage.runs.stop().then(() => stopped = true);
+  await stage.clock.advance(4_999);
+  assert.equal(stopped, false);
+  await stage.clock.advance(1);
+  await stopping;
+  stage.store.commit = commit;
+});
+
+runTest("records of old runs go away while new ones come", async () => {
+  const stage = setStage();
+  const count = () => stage.store.count({ tenant: DEFAULT_TENANT, kind: RUN_RECORD_KIND });
+  const status = (key: string) => stage.runs.start(PRINCIPAL, chat(key, { message: "/status" }));
+  for (let at = 0; at < 10; at++) await status(`old${at}`);
+  await stage.clock.advance(RUN_RECORD_RETENTION_MS + 1);
+  for (let at = 0; at < SWEEP_EVERY_RUNS; at++) await status(`new${at}`);
+  await settle();
+  assert.equal(await count(), SWEEP_EVERY_RUNS);
+});
+
+runTest(
+  "a wait that looked for a run just before it began is not told that it was interrupted",
+  async () => {
+    const stage = setStage();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const get = stage.store.get;
+    stage.store.get = async (key) => {
+      stage.store.get = get;
+      await promise;
+      return await get(key);
+    };
+    const waiting = stage.runs.wait(DEFAULT_TENANT, { runId: "r1" });
+    await send(stage, chat("r1"));
+    resolve();
+    await settle();
+    stage.model.call().end();
+    assert.equal((await waiting).status, "ok");
+  },
+);
