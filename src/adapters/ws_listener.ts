@@ -4,15 +4,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 // @ts-types="@types/ws"
-import { type WebSocket, WebSocketServer } from "ws";
-import type { Link, LinkListener } from "../core/link.ts";
+import { WebSocketServer } from "ws";
+import type { Link } from "../core/link.ts";
 import type { Arrival } from "../core/serve.ts";
 import { type Listen, type Listener, ListenError, type ListenOptions } from "../ports/listener.ts";
-
-/** Pings and pongs that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
-export const MAX_PINGS = 100;
-
-const PING_WINDOW_MS = 10_000;
+import { SharedWrites, WsLink } from "./ws_link.ts";
 
 /** Time for a client to send its request head, in milliseconds. */
 const HEAD_TIMEOUT_MS = 10_000;
@@ -32,12 +28,13 @@ export const listenWithWs: Listen = async (options: ListenOptions): Promise<List
     perMessageDeflate: false,
     clientTracking: true,
   });
+  const writes = new SharedWrites(() => sockets.clients.size);
   const server = createServer(
     { maxHeaderSize: MAX_HEAD_BYTES, headersTimeout: HEAD_TIMEOUT_MS },
     (incoming, outgoing) => void answer(incoming, outgoing, options),
   );
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
-    upgrade({ incoming, socket, head, sockets, options });
+    upgrade({ incoming, socket, head, sockets, writes, options });
   });
   const port = await bind(server, options);
   const listener: Listener = {
@@ -86,12 +83,13 @@ interface UpgradeRequest {
   readonly socket: Duplex;
   readonly head: Uint8Array;
   readonly sockets: WebSocketServer;
+  readonly writes: SharedWrites;
   readonly options: ListenOptions;
 }
 
 /** Asks the routes; then finishes the handshake, or writes their answer on the raw socket. */
 async function upgrade(request: UpgradeRequest): Promise<void> {
-  const { incoming, socket, head, sockets, options } = request;
+  const { incoming, socket, head, sockets, writes, options } = request;
   const drop = () => socket.destroy();
   socket.on("error", drop);
   let accept: ((link: Link) => void) | undefined;
@@ -107,7 +105,7 @@ async function upgrade(request: UpgradeRequest): Promise<void> {
   socket.off("error", drop);
   sockets.handleUpgrade(incoming, socket, Buffer.from(head), (webSocket) => {
     incoming.socket.setNoDelay(true);
-    accepted(new WsLink(webSocket));
+    accepted(new WsLink(webSocket, { socket, writes }));
   });
 }
 
@@ -176,82 +174,5 @@ function listenError(error: NodeJS.ErrnoException, options: ListenOptions): List
       );
     default:
       return new ListenError("other", `cannot listen on ${where}: ${error.message}`);
-  }
-}
-
-/** A WebSocket of the `ws` package as a link. */
-class WsLink implements Link {
-  readonly #socket: WebSocket;
-  #listener: LinkListener | undefined;
-  #early: (string | Uint8Array)[] = [];
-  #pings = 0;
-  #pingsSince = 0;
-  #waiting = false;
-
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
-    socket.on("ping", () => this.#countPing());
-    // The gateway sends no pings, so that a pong answers nothing and counts alike.
-    socket.on("pong", () => this.#countPing());
-    // The close event follows every error and says all that matters.
-    socket.on("error", () => {});
-    socket.on("close", (code, reason) => this.#listener?.closed(code, reason.toString()));
-  }
-
-  attach(listener: LinkListener): void {
-    this.#listener = listener;
-    const early = this.#early;
-    this.#early = [];
-    for (const data of early) listener.message(data);
-  }
-
-  send(data: string | Uint8Array): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(data, this.#flushed);
-    if (this.#socket.bufferedAmount > 0) this.#waiting = true;
-  }
-
-  close(code: number, reason: string): void {
-    this.#socket.close(code, reason);
-  }
-
-  terminate(): void {
-    this.#socket.terminate();
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  get buffered(): number {
-    return this.#socket.bufferedAmount;
-  }
-
-  readonly #flushed = (): void => {
-    if (!this.#waiting || this.#socket.bufferedAmount > 0) return;
-    this.#waiting = false;
-    this.#listener?.drained();
-  };
-
-  #receive(data: unknown, isBinary: boolean): void {
-    if (!(data instanceof Uint8Array)) return;
-    const message = isBinary ? data : data.toString();
-    if (this.#listener === undefined) this.#early.push(message);
-    else this.#listener.message(message);
-  }
-
-  #countPing(): void {
-    const now = performance.now();
-    if (now - this.#pingsSince > PING_WINDOW_MS) {
-      this.#pingsSince = now;
-      this.#pings = 0;
-    }
-    if (++this.#pings === MAX_PINGS) this.#socket.close(1008, "too many pings");
-    else if (this.#pings > MAX_PINGS) this.#socket.terminate();
   }
 }

@@ -10,12 +10,18 @@ export interface LinkListener {
   closed(code: number, reason: string): void;
 }
 
+/** How a message is to be sent. */
+export interface SendOptions {
+  /** The link may keep the message for a few milliseconds, to send it together with others. */
+  readonly patient?: boolean;
+}
+
 /** A message transport. Sending on a closed link does nothing. */
 export interface Link {
   /** Starts delivery; messages that came earlier are delivered now. Called once. */
   attach(listener: LinkListener): void;
   /** Queues one message; never waits. Order is kept. */
-  send(data: string | Uint8Array): void;
+  send(data: string | Uint8Array, options?: SendOptions): void;
   /** Starts the closing handshake with a code and a reason of at most 123 bytes of UTF-8. */
   close(code: number, reason: string): void;
   /** Drops the connection at once, with all that is buffered. */

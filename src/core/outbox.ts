@@ -3,7 +3,7 @@
  * when the peer does not keep up.
  */
 
-import type { Link } from "./link.ts";
+import type { Link, SendOptions } from "./link.ts";
 
 /**
  * What happens to a frame when the peer is behind: `drop` leaves it out (its loss is harmless),
@@ -27,6 +27,9 @@ export const LINK_HIGH_WATER_BYTES = 64 * 1024;
 
 /** Bytes of held frames, answers included, above which even they end the connection. */
 export const MAX_HELD_BYTES = 32 * 1024 * 1024;
+
+/** Events can wait a moment to share a write; somebody waits for an answer. */
+const PATIENT: SendOptions = { patient: true };
 
 interface Waiting {
   data: string;
@@ -77,7 +80,8 @@ export class Outbox<Frame> {
     if (this.#closed) return false;
     const blocked = this.#waitingBytes > 0 || this.#link.buffered > LINK_HIGH_WATER_BYTES;
     if (!blocked) {
-      this.#link.send(this.#encode(frame, this.#take(delivery)));
+      const data = this.#encode(frame, this.#take(delivery));
+      this.#link.send(data, delivery.sequenced ? PATIENT : undefined);
       return true;
     }
     if (delivery.overflow === "drop") return false;
