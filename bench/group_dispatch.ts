@@ -111,6 +111,8 @@ class LoopLink implements Link {
 
   close(): void {}
   terminate(): void {}
+  allow(): void {}
+
   pause(): void {}
   resume(): void {}
 }

@@ -80,12 +80,6 @@ export interface Gateway {
 /** Tenants that this gateway serves. */
 const TENANTS: readonly TenantId[] = [DEFAULT_TENANT];
 
-/**
- * How long connections outlive the secret that they showed, in milliseconds: the one that changed it is
- * answered first. New connections need the new secret at once.
- */
-const SECRET_CHANGE_DELAY_MS = 100;
-
 /** Makes a gateway. Nothing runs and nothing is read until {@linkcode Gateway.start}. */
 export function createGateway(parts: GatewayParts): Gateway {
   const { clock, random, store, log, logs, server } = parts;
@@ -181,9 +175,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   });
   const devices = new Devices({ store, clock, random, hub, keyring: { secret: parts.keyring } });
   const checkSecret = secretWatch(secrets, () => {
-    clock.after(SECRET_CHANGE_DELAY_MS, () => {
-      for (const tenant of TENANTS) hub.publish(tenant, { type: "secret.changed" });
-    });
+    for (const tenant of TENANTS) hub.publish(tenant, { type: "secret.changed" });
   });
   settings.onChange(checkSecret);
   settings.onChange(() => heartbeat.reload());

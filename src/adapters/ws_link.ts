@@ -10,6 +10,9 @@ export const MAX_PINGS = 100;
 
 const PING_WINDOW_MS = 10_000;
 
+/** How long a client that broke a bound has to take the close frame, in milliseconds. */
+const EXPEL_TIMEOUT_MS = 1_000;
+
 /**
  * Connections above which messages that can wait do: with so many listeners, an event costs a system
  * call each, and two or three events that come close together share them.
@@ -80,6 +83,7 @@ export class WsLink implements Link {
   readonly #writes: SharedWrites;
   #listener: LinkListener | undefined;
   #early: (string | Uint8Array)[] = [];
+  #allowance = Infinity;
   #pings = 0;
   #pingsSince = 0;
   #waiting = false;
@@ -89,7 +93,9 @@ export class WsLink implements Link {
     this.#raw = parts.socket;
     this.#writes = parts.writes;
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
-    socket.on("ping", () => this.#countPing());
+    socket.on("ping", (data) => {
+      if (this.#countPing()) socket.pong(data);
+    });
     // The gateway sends no pings, so that a pong answers nothing and counts alike.
     socket.on("pong", () => this.#countPing());
     // The close event follows every error and says all that matters.
@@ -119,6 +125,12 @@ export class WsLink implements Link {
     this.#socket.terminate();
   }
 
+  allow(bytes: number | undefined): void {
+    this.#raw.off("data", this.#count);
+    this.#allowance = bytes ?? Infinity;
+    if (bytes !== undefined) this.#raw.on("data", this.#count);
+  }
+
   pause(): void {
     this.#socket.pause();
   }
@@ -130,6 +142,13 @@ export class WsLink implements Link {
   get buffered(): number {
     return this.#socket.bufferedAmount;
   }
+
+  readonly #count = (chunk: Uint8Array): void => {
+    this.#allowance -= chunk.length;
+    if (this.#allowance >= 0) return;
+    this.#raw.off("data", this.#count);
+    this.#expel(1009, "");
+  };
 
   readonly #flushed = (): void => {
     if (!this.#waiting || this.#socket.bufferedAmount > 0) return;
@@ -144,13 +163,22 @@ export class WsLink implements Link {
     else this.#listener.message(message);
   }
 
-  #countPing(): void {
+  /** Whether one more is fine. */
+  #countPing(): boolean {
     const now = performance.now();
     if (now - this.#pingsSince > PING_WINDOW_MS) {
       this.#pingsSince = now;
       this.#pings = 0;
     }
-    if (++this.#pings === MAX_PINGS) this.#socket.close(1008, "too many pings");
-    else if (this.#pings > MAX_PINGS) this.#socket.terminate();
+    if (++this.#pings === MAX_PINGS) this.#expel(1008, "too many pings");
+    return this.#pings < MAX_PINGS;
+  }
+
+  /** Says why, reads nothing more, and drops the connection when it is still there after a while. */
+  #expel(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+    this.#socket.pause();
+    const timer = setTimeout(() => this.#socket.terminate(), EXPEL_TIMEOUT_MS);
+    this.#socket.once("close", () => clearTimeout(timer));
   }
 }

@@ -26,15 +26,19 @@ export const listenWithWs: Listen = async (options: ListenOptions): Promise<List
     maxPayload: options.maxMessageBytes,
     maxFragments: MAX_FRAGMENTS,
     perMessageDeflate: false,
+    autoPong: false,
     clientTracking: true,
   });
   const writes = new SharedWrites(() => sockets.clients.size);
   const server = createServer(
     { maxHeaderSize: MAX_HEAD_BYTES, headersTimeout: HEAD_TIMEOUT_MS },
-    (incoming, outgoing) => void answer(incoming, outgoing, options),
+    (incoming, outgoing) => {
+      answer(incoming, outgoing, options).catch((error) => drop(incoming.socket, error, options));
+    },
   );
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
-    upgrade({ incoming, socket, head, sockets, writes, options });
+    upgrade({ incoming, socket, head, sockets, writes, options })
+      .catch((error) => drop(socket, error, options));
   });
   const port = await bind(server, options);
   const listener: Listener = {
@@ -61,18 +65,25 @@ async function answer(
   { serve }: ListenOptions,
 ): Promise<void> {
   outgoing.on("error", () => incoming.destroy());
-  const response = await serve(webRequest(incoming), arrivalOf(incoming.socket));
+  const request = webRequest(incoming);
+  const response = await serve(request, arrivalOf(incoming.socket));
   const body = new Uint8Array(await response.arrayBuffer());
   const headers = new Headers(response.headers);
   // A body that is still on its way ends with its connection instead of being read to its end.
-  if (bodyFollows(incoming)) headers.set("connection", "close");
+  if (bodyFollows(request.headers)) headers.set("connection", "close");
   headers.set("content-length", String(body.length));
   outgoing.writeHead(response.status, Object.fromEntries(headers));
   outgoing.end(incoming.method === "HEAD" ? undefined : body);
 }
 
-function bodyFollows({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+function bodyFollows(headers: Headers): boolean {
+  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0;
+}
+
+/** A request that upsets this listener costs its own connection and nothing else. */
+function drop(socket: Duplex, error: unknown, { failed }: ListenOptions): void {
+  socket.destroy();
+  failed?.(error);
 }
 
 /** Methods that a Web Request cannot have; no route answers them, under whatever name. */
@@ -90,8 +101,8 @@ interface UpgradeRequest {
 /** Asks the routes; then finishes the handshake, or writes their answer on the raw socket. */
 async function upgrade(request: UpgradeRequest): Promise<void> {
   const { incoming, socket, head, sockets, writes, options } = request;
-  const drop = () => socket.destroy();
-  socket.on("error", drop);
+  const destroy = () => socket.destroy();
+  socket.on("error", destroy);
   let accept: ((link: Link) => void) | undefined;
   const response = await options.serve(webRequest(incoming), {
     ...arrivalOf(incoming.socket),
@@ -102,7 +113,7 @@ async function upgrade(request: UpgradeRequest): Promise<void> {
   });
   const accepted = accept;
   if (accepted === undefined) return refuse(socket, response);
-  socket.off("error", drop);
+  socket.off("error", destroy);
   sockets.handleUpgrade(incoming, socket, Buffer.from(head), (webSocket) => {
     incoming.socket.setNoDelay(true);
     accepted(new WsLink(webSocket, { socket, writes }));
@@ -119,9 +130,11 @@ function plainAddress(address: string): string {
 }
 
 function webRequest(incoming: IncomingMessage): Request {
+  // The raw list: a name such as "constructor" upsets the objects that node:http sorts headers into.
   const headers = new Headers();
-  for (const [name, value] of Object.entries(incoming.headersDistinct)) {
-    for (const part of value ?? []) headers.append(name, part);
+  const { rawHeaders } = incoming;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
   }
   const path = incoming.url?.startsWith("/") ? incoming.url : "/";
   const method = UNSPEAKABLE.test(incoming.method ?? "") ? "REFUSED" : incoming.method;

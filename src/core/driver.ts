@@ -41,6 +41,9 @@ export interface Wire<T extends WireTypes> {
 /** How long a peer has to answer a close before it is dropped. */
 export const CLOSE_DEADLINE_MS = 5_000;
 
+/** How long a peer that is behind may take nothing at all, in milliseconds, before it is closed. */
+export const STALL_DEADLINE_MS = 10_000;
+
 /** Starts serving `link` with `wire`. Returns a way to look at the connection and to end it. */
 export function drive<T extends WireTypes>(
   wire: Wire<T>,
@@ -72,6 +75,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
   #unsubscribe: (() => void) | undefined;
   #abort: AbortController | undefined;
   #deadline: (() => void) | undefined;
+  #stall: (() => void) | undefined;
   #busy = false;
   #paused = false;
   #phase: "open" | "closing" | "closed" = "open";
@@ -153,7 +157,8 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
       }
     } finally {
       this.#busy = false;
-      this.#inputs.length = 0;
+      // After a defect nothing is told to the machine any more, but what was promised is still done.
+      for (const { then } of this.#inputs.splice(0)) then?.();
     }
   }
 
@@ -263,13 +268,29 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
     const behind = this.#outbox.buffered > 2 * LINK_HIGH_WATER_BYTES;
     if (behind === this.#paused || this.#phase !== "open") return;
     this.#paused = behind;
-    if (behind) this.#link.pause();
-    else this.#link.resume();
+    if (behind) {
+      this.#link.pause();
+      this.#watchStall(this.#outbox.buffered);
+    } else {
+      this.#link.resume();
+      this.#stall?.();
+    }
+  }
+
+  /** A peer that takes nothing at all for a while is gone or means harm; what waits for it is given up. */
+  #watchStall(before: number): void {
+    this.#stall = this.#schedule(STALL_DEADLINE_MS, () => {
+      if (!this.#paused || this.#phase !== "open") return;
+      const now = this.#outbox.buffered;
+      if (now >= before) this.close(1008, "slow consumer");
+      else this.#watchStall(now);
+    });
   }
 
   #release(): void {
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
+    this.#stall?.();
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
     this.#abort?.abort();

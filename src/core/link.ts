@@ -26,6 +26,11 @@ export interface Link {
   close(code: number, reason: string): void;
   /** Drops the connection at once, with all that is buffered. */
   terminate(): void;
+  /**
+   * Bounds what the peer may send from now on, in bytes over all messages; more is refused with 1009 and
+   * read no further. Undefined: no bound but that of a single message.
+   */
+  allow(bytes: number | undefined): void;
   /** Stops reading from the peer until {@linkcode resume}; transport-level backpressure does the rest. */
   pause(): void;
   resume(): void;

@@ -27,7 +27,7 @@ export interface RouteOptions {
 /** Sent with every answer: nothing of ours runs in a frame, loads from elsewhere, or is guessed at. */
 const SECURITY_HEADERS = {
   "content-security-policy":
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
@@ -63,8 +63,8 @@ function refuse(peer: Peer, options: RouteOptions): Response | undefined {
 function createApp(options: RouteOptions): Hono<{ Bindings: { peer: Peer } }> {
   const app = new Hono<{ Bindings: { peer: Peer } }>();
   app.use(async (context, next) => {
-    await next();
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.header(name, value);
+    await next();
   });
   for (const path of ["/healthz", "/health"]) {
     app.get(path, (context) => context.json({ ok: true, status: "live" }));
@@ -86,10 +86,33 @@ function createApp(options: RouteOptions): Hono<{ Bindings: { peer: Peer } }> {
       "content-type": "text/plain; version=0.0.4; charset=utf-8",
     });
   });
-  app.get("/", (context) => context.html(options.page));
+  const policy = pagePolicy(options.page);
+  app.get(
+    "/",
+    async (context) => context.html(options.page, 200, { "content-security-policy": await policy }),
+  );
   app.notFound((context) => context.json({ error: { message: "Not found" } }, 404));
   app.onError((_error, context) => context.json({ error: { message: "Internal error" } }, 500));
   return app;
+}
+
+/** What the page may do: run its own script, known by its hash, and speak to this gateway. */
+async function pagePolicy(page: string): Promise<string> {
+  const script = /<script>([^]*?)<\/script>/.exec(page)?.[1] ?? "";
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(script));
+  const hash = btoa(String.fromCharCode(...new Uint8Array(digest)));
+  return [
+    "default-src 'none'",
+    `script-src 'sha256-${hash}'`,
+    "style-src 'unsafe-inline'",
+    "connect-src 'self'",
+    "img-src data:",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
 }
 
 function problem(status: number, message: string): Response {

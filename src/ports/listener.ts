@@ -17,6 +17,8 @@ export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly serve: Serve;
+  /** Told of a request that could not be answered for a reason of the listener's own; must not throw. */
+  readonly failed?: (error: unknown) => void;
   /** A WebSocket message longer than this closes its connection with 1009. */
   readonly maxMessageBytes: number;
 }

@@ -1,7 +1,7 @@
 /** What a stranger can cost: connections, bytes and frames before anyone has proved anything. */
 
 import assert from "node:assert/strict";
-import { MAX_PINGS } from "../../src/adapters/ws_listener.ts";
+import { MAX_PINGS } from "../../src/adapters/ws_link.ts";
 import { MAX_PENDING, MAX_PENDING_PER_SOURCE } from "../../src/core/handshake_gate.ts";
 import {
   HANDSHAKE_TIMEOUT_MS,

@@ -27,6 +27,13 @@ export class MemoryLink implements Link {
     this.terminated = true;
   }
 
+  /** What the peer may still send; see `Link.allow`. */
+  allowance: number | undefined;
+
+  allow(bytes: number | undefined): void {
+    this.allowance = bytes;
+  }
+
   pause(): void {
     this.paused = true;
   }

@@ -94,6 +94,8 @@ export class BenchLink implements Link {
     this.#end(1006, "");
   }
 
+  allow(): void {}
+
   pause(): void {
     this.paused = true;
   }

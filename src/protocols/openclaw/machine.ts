@@ -10,6 +10,7 @@ import type { Admission } from "./admission.ts";
 import type { ClientFrame, ServerFrame } from "./codec.ts";
 import { type ConnectParams, parseConnectParams } from "./connect_params.ts";
 import { eventFrame, mayReceive, type Rendering } from "./events.ts";
+import { withdrawal } from "./withdrawal.ts";
 
 /** The version of the protocol that this machine speaks. */
 export const PROTOCOL_VERSION = 3;
@@ -25,6 +26,12 @@ export const MAX_EARLY_REQUESTS = 32;
 
 /** Requests of one connection that may run at once; one more is refused until some are answered. */
 export const MAX_CALLS_IN_FLIGHT = 256;
+
+/**
+ * How long a connection outlives its access, in milliseconds, so that a caller who withdrew it from
+ * itself gets its answer. Nothing is done for the connection meanwhile.
+ */
+export const LEAVE_DELAY_MS = 100;
 
 /** Longest reason of a close that reports a failed handshake, in bytes. Source: the reference gateway. */
 const MAX_REASON_BYTES = 120;
@@ -60,7 +67,13 @@ export type OpenClawState =
     readonly admission: Admission;
     readonly early: readonly EarlyRequest[];
   }
-  | { readonly phase: "open"; readonly admission: Admission; readonly inFlight: number }
+  | {
+    readonly phase: "open";
+    readonly admission: Admission;
+    readonly inFlight: number;
+    /** Why the connection is about to end, once its access was withdrawn. */
+    readonly leaving?: string;
+  }
   | { readonly phase: "over" };
 
 /** The types of this wire. */
@@ -115,9 +128,21 @@ function step(
     case "event":
       return notify(state, input.event, render);
     case "timer":
-      return state.phase === "open" || state.phase === "over" ? [state, NOTHING] : end(1000, "");
+      return expire(state);
     case "close":
       return [OVER, [{ type: "cancel" }, { type: "unsubscribe" }]];
+  }
+}
+
+/** The handshake took too long, or it is time to leave. */
+function expire(state: OpenClawState): Next {
+  switch (state.phase) {
+    case "open":
+      return state.leaving === undefined ? [state, NOTHING] : end(1008, state.leaving);
+    case "over":
+      return [state, NOTHING];
+    default:
+      return end(1000, "");
   }
 }
 
@@ -189,6 +214,9 @@ function serve(state: Extract<OpenClawState, { phase: "open" }>, frame: ClientFr
       { retryable: true },
     );
     return [state, [refusal(frame.id, error)]];
+  }
+  if (state.leaving !== undefined) {
+    return [state, [refusal(frame.id, invalidRequest(`unauthorized: ${state.leaving}`))]];
   }
   const { id, method, params } = frame;
   const { principal } = state.admission;
@@ -263,16 +291,13 @@ function notify(
 ): Next {
   if (state.phase !== "open") return [state, NOTHING];
   const { principal } = state.admission;
-  if (event.type === "access.revoked") {
-    const hit = event.deviceId === principal.device &&
-      (event.role === undefined || event.role === principal.role);
-    return hit ? end(1008, "device access was revoked") : [state, NOTHING];
+  const reason = withdrawal(event, principal);
+  if (reason !== undefined) {
+    // The one who caused it is answered first.
+    const arm: Act = { type: "arm", timer: "leave", delayMs: LEAVE_DELAY_MS };
+    return [{ ...state, leaving: reason }, [arm]];
   }
-  if (event.type === "secret.changed") {
-    return principal.credential === "shared"
-      ? end(1008, "the gateway's token or password was changed")
-      : [state, NOTHING];
-  }
+  if (state.leaving !== undefined) return [state, NOTHING];
   const effects: Act[] = [];
   for (const rendered of render(event)) {
     if (mayReceive(rendered, principal)) effects.push({ type: "send", frame: rendered.frame });

@@ -1,12 +1,13 @@
 /** The OpenClaw gateway wire: everything between a link and the services. */
 
-import { grants } from "../../core/access.ts";
+import { grants, type Principal } from "../../core/access.ts";
 import { createDispatch } from "../../core/dispatch.ts";
 import { type CallScope, drive, type Schedule } from "../../core/driver.ts";
 import { Disconnect, GatewayError } from "../../core/error.ts";
 import { HandshakeGate } from "../../core/handshake_gate.ts";
-import { checked, type ConnectionId, isConnectionId } from "../../core/id.ts";
+import { checked, type ConnectionId, isConnectionId, type TenantId } from "../../core/id.ts";
 import type { Link } from "../../core/link.ts";
+import { Ring } from "../../core/ring.ts";
 import type { Counter, Histogram, Metrics } from "../../core/metrics.ts";
 import type { Peer } from "../../core/peer.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -21,6 +22,7 @@ import type { OpenClawServices } from "./context.ts";
 import { createRenderer, type Rendering } from "./events.ts";
 import { helloOk, MAX_BUFFERED_BYTES, type ServerIdentity } from "./hello.ts";
 import {
+  MAX_HANDSHAKE_MESSAGE,
   type OpenClawCall,
   openClawMachine,
   type OpenClawTypes,
@@ -28,6 +30,7 @@ import {
 } from "./machine.ts";
 import { METHODS } from "./method_table.ts";
 import { ResumeJournal } from "./resume.ts";
+import { withdrawal, withdraws } from "./withdrawal.ts";
 
 /** What the wire needs from the rest of the gateway. */
 export interface OpenClawOptions {
@@ -62,6 +65,23 @@ export function createOpenClaw(options: OpenClawOptions): OpenClaw {
   return new OpenClawWire(options);
 }
 
+/**
+ * Withdrawals of access remembered for handshakes that run meanwhile. When there are more during one
+ * handshake, that one starts anew.
+ */
+export const MAX_WITHDRAWALS = 256;
+
+interface Withdrawn {
+  readonly tenant: TenantId;
+  readonly event: DomainEvent;
+}
+
+/** What a client may send before it is admitted, in bytes: the largest `connect` and some early requests. */
+const MAX_HANDSHAKE_BYTES = MAX_HANDSHAKE_MESSAGE + 16 * 1024;
+
+/** Connections that one gateway serves at once; one more is turned away. */
+export const MAX_CONNECTIONS = 20_000;
+
 /** The methods that a client is told of. */
 const ADVERTISED = [...METHODS.values()].filter((entry) => entry.advertised).map((entry) =>
   entry.name
@@ -80,8 +100,8 @@ class OpenClawWire implements OpenClaw {
   readonly #failures: Counter;
   readonly #frames: Counter;
   #connections = 0;
-  /** How often access was taken from someone; see the check in the hello. */
-  #withdrawals = 0;
+  /** Whom access was taken from lately; see the check in the hello. */
+  readonly #withdrawals = new Ring<Withdrawn>(MAX_WITHDRAWALS);
 
   constructor(options: OpenClawOptions) {
     const { clock, hub, metrics } = options;
@@ -90,7 +110,7 @@ class OpenClawWire implements OpenClaw {
     this.#schedule = (delayMs, task) => clock.after(delayMs, task);
     this.#journal = new ResumeJournal(() => clock.now());
     hub.observe((tenant, event) => {
-      if (event.type === "access.revoked" || event.type === "secret.changed") this.#withdrawals++;
+      if (withdraws(event)) this.#withdrawals.push({ tenant, event });
       this.#journal.record(tenant, event, this.#render(event));
     });
     this.#calls = metrics.histogram(
@@ -125,6 +145,8 @@ class OpenClawWire implements OpenClaw {
   }
 
   accept(link: Link, peer: Peer): void {
+    if (this.#connections >= MAX_CONNECTIONS) return link.close(1013, "too many connections");
+    link.allow(MAX_HANDSHAKE_BYTES);
     const { clock, random, hub, log } = this.#options;
     const connection = checked(random.uuid(), isConnectionId);
     const nonce = random.uuid();
@@ -141,10 +163,11 @@ class OpenClawWire implements OpenClaw {
       peer,
       admitted: (accepted, before) => {
         leave();
+        link.allow(undefined);
         admission = accepted;
         withdrawals = before;
       },
-      stale: () => withdrawals !== this.#withdrawals,
+      stale: (principal) => this.#withdrawnSince(withdrawals, principal),
     };
     drive<OpenClawTypes>({
       machine: openClawMachine({ nonce, issuedAt: clock.now(), render: this.#render }),
@@ -188,7 +211,7 @@ class OpenClawWire implements OpenClaw {
     const { services, clock } = this.#options;
     const { connection, nonce, peer } = caller;
     const request = { params: call.params, connection, nonce, peer, now: clock.now() };
-    const withdrawals = this.#withdrawals;
+    const withdrawals = this.#withdrawals.end;
     const admission = await admit(request, services);
     caller.admitted(admission, withdrawals);
     return { kind: "admitted", admission };
@@ -196,8 +219,8 @@ class OpenClawWire implements OpenClaw {
 
   #hello(admission: Admission, caller: CallOf): OpenClawValue {
     const { services, server, clock, hub } = this.#options;
-    if (caller.stale()) throw accessChanged();
     const { principal } = admission;
+    if (caller.stale(principal)) throw accessChanged();
     const versions = services.health.versions(principal.tenant);
     caller.scope.afterAnswer(() => {
       services.presence.connected(principal.tenant, presentClient(admission));
@@ -244,6 +267,16 @@ class OpenClawWire implements OpenClaw {
     return { kind: "payload", payload: answer };
   }
 
+  #withdrawnSince(start: number, principal: Principal): boolean {
+    if (start < this.#withdrawals.start) return true;
+    for (let offset = start; offset < this.#withdrawals.end; offset++) {
+      const entry = this.#withdrawals.at(offset);
+      if (entry?.tenant !== principal.tenant) continue;
+      if (withdrawal(entry.event, principal) !== undefined) return true;
+    }
+    return false;
+  }
+
   #departed(admission: Admission, sequence: number): void {
     const { principal } = admission;
     this.#journal.depart(principal.connection, principal, sequence);
@@ -265,8 +298,8 @@ interface Caller {
   readonly peer: Peer;
   /** Notes who came in, and how often access had been withdrawn when the checks began. */
   readonly admitted: (admission: Admission, withdrawals: number) => void;
-  /** Whether access was withdrawn from anyone since then, unheard as the connection did not listen yet. */
-  readonly stale: () => boolean;
+  /** Whether its access was withdrawn since then, unheard as the connection did not listen yet. */
+  readonly stale: (principal: Principal) => boolean;
 }
 
 interface CallOf extends Caller {

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { CLOSE_DEADLINE_MS, drive, type Wire } from "../../../src/core/driver.ts";
+import {
+  CLOSE_DEADLINE_MS,
+  drive,
+  STALL_DEADLINE_MS,
+  type Wire,
+} from "../../../src/core/driver.ts";
 import { Disconnect, GatewayError } from "../../../src/core/error.ts";
 import type { Effect, WireTypes } from "../../../src/core/machine.ts";
 import { LINK_HIGH_WATER_BYTES } from "../../../src/core/outbox.ts";
@@ -223,4 +228,24 @@ Deno.test("a peer too far behind is closed as a slow consumer", () => {
   link.buffered = 2_000_000;
   perform({ type: "send", frame: { say: "x" } });
   assert.deepEqual(link.closedWith, { code: 1008, reason: "slow consumer" });
+});
+
+Deno.test("a peer that takes nothing for the stall deadline is closed, one that takes a little is not", async () => {
+  const { link, perform, clock } = connect();
+  link.buffered = 4 * LINK_HIGH_WATER_BYTES;
+  perform({ type: "send", frame: { say: "x" } });
+  link.buffered -= 1;
+  await clock.advance(STALL_DEADLINE_MS);
+  assert.equal(link.closedWith, undefined);
+  await clock.advance(STALL_DEADLINE_MS);
+  assert.deepEqual(link.closedWith, { code: 1008, reason: "slow consumer" });
+});
+
+Deno.test("a peer that catches up before the stall deadline stays", async () => {
+  const { link, perform, clock } = connect();
+  link.buffered = 4 * LINK_HIGH_WATER_BYTES;
+  perform({ type: "send", frame: { say: "x" } });
+  link.drain();
+  await clock.advance(2 * STALL_DEADLINE_MS);
+  assert.equal(link.closedWith, undefined);
 });

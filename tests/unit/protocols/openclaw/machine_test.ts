@@ -344,15 +344,48 @@ Deno.test("a revoked device and a changed secret end exactly the connections tha
     event: { type: "access.revoked", deviceId: DEVICE, role },
   });
   const changed: Inputs = { type: "event", event: { type: "secret.changed" } };
+  const leave: Inputs = { type: "timer", timer: "leave" };
   const other = checked("b".repeat(64), isDeviceId);
-  const gone = ["close 1008 device access was revoked"];
-  assert.deepEqual(play(open(), revoked()).done, gone);
-  assert.deepEqual(play(open(), revoked("operator")).done, gone);
-  assert.deepEqual(play(open(), revoked("node")).done, []);
-  assert.deepEqual(play(open({ ...PRINCIPAL, device: other }), revoked()).done, []);
-  assert.deepEqual(play(open(), changed).done, []);
-  assert.deepEqual(play(open({ ...PRINCIPAL, credential: "shared" }), changed).done, [
+  const gone = ["arm", "close 1008 device access was revoked"];
+  assert.deepEqual(play(open(), revoked(), leave).done, gone);
+  assert.deepEqual(play(open(), revoked("operator"), leave).done, gone);
+  assert.deepEqual(play(open(), revoked("node"), leave).done, []);
+  assert.deepEqual(play(open({ ...PRINCIPAL, device: other }), revoked(), leave).done, []);
+  assert.deepEqual(play(open(), changed, leave).done, []);
+  assert.deepEqual(play(open({ ...PRINCIPAL, credential: "shared" }), changed, leave).done, [
+    "arm",
     "close 1008 the gateway's token or password was changed",
+  ]);
+});
+
+Deno.test("between the withdrawal and the end, calls that run are answered and new ones refused", () => {
+  const call = {
+    kind: "request",
+    id: "1",
+    method: "config.set",
+    params: {},
+    principal: PRINCIPAL,
+  } as const;
+  const { done } = play(
+    open(),
+    request("1", "config.set"),
+    { type: "event", event: { type: "access.revoked", deviceId: DEVICE } },
+    {
+      type: "result",
+      call,
+      outcome: { ok: true, value: { kind: "payload", payload: "set" } },
+      last: true,
+    },
+    request("2", "sessions.list"),
+    { type: "event", event: { type: "tick", at: 1 } },
+    { type: "timer", timer: "leave" },
+  );
+  assert.deepEqual(done, [
+    "call 1 config.set",
+    "arm",
+    { id: "1", ok: true, payload: "set" },
+    refused("2", "unauthorized: device access was revoked"),
+    "close 1008 device access was revoked",
   ]);
 });
 
