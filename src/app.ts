@@ -31,7 +31,7 @@ import { modelName, Models } from "./services/models.ts";
 import { Presence } from "./services/presence.ts";
 import { Runs } from "./services/runs.ts";
 import { Sessions } from "./services/sessions.ts";
-import { Settings } from "./services/settings.ts";
+import { type SettingOverride, Settings } from "./services/settings.ts";
 import type { SettingsCodec } from "./services/settings_codec.ts";
 import { VersionCounters } from "./services/state_versions.ts";
 import { TICK_INTERVAL_MS, Ticker } from "./services/ticker.ts";
@@ -48,11 +48,13 @@ export interface GatewayParts {
   readonly settingsCodec: SettingsCodec<Config>;
   /** The settings at the start. */
   readonly config: Config;
-  /** Secrets that flags, environment or state folder set; they count before those of the settings file. */
-  readonly secret: () => Pick<ServeSettings, "mode"> & {
+  /** The secret that counts while the settings say this; asked again after each change. */
+  readonly secret: (auth: Config["gateway"]["auth"]) => Pick<ServeSettings, "mode"> & {
     readonly token?: string;
     readonly password?: string;
   };
+  /** Settings that flags or the environment decide, for the answer to a change of one. */
+  readonly overrides?: readonly SettingOverride[];
   /** The secret that device tokens are derived from. */
   readonly keyring: string;
   readonly server: ServerIdentity & { readonly platform: string };
@@ -69,6 +71,8 @@ export interface GatewayParts {
 export interface Gateway {
   /** Answers HTTP and takes connections. */
   readonly serve: Serve;
+  /** The settings in effect, and their secrets for the log to leave out. */
+  readonly settings: Pick<Settings<Config>, "current" | "secrets">;
   /** Loads what the services need; requests are answered meanwhile. */
   start(): Promise<void>;
   /** Takes in settings and secrets that were changed on disk. Settings that are not valid change nothing. */
@@ -93,17 +97,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     log: log.child("settings"),
     version: server.version,
     pid: parts.pid,
+    overrides: parts.overrides,
   });
   const config = (): Config => settings.current;
-  const secrets = () => {
-    const { mode, token, password } = config().gateway.auth;
-    const outside = parts.secret();
-    return {
-      mode: mode ?? outside.mode,
-      token: outside.token ?? token,
-      password: outside.password ?? password,
-    };
-  };
+  const secrets = () => parts.secret(config().gateway.auth);
 
   const agents = new Agents({ options: () => agentOptions(config()) });
   const catalog = liveCatalog(settings, clock);
@@ -214,6 +211,7 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   let ready = false;
   return {
+    settings,
     serve: createRoutes({
       trustedProxies: () => config().gateway.trustedProxies,
       allowedOrigins: () => config().gateway.controlUi.allowedOrigins,

@@ -30,9 +30,12 @@ export {
   modelChoice,
 } from "./config/setting_text.ts";
 export {
+  type GatewaySecret,
+  overriddenSettings,
   type Places,
   type Resolved,
   resolvePlaces,
+  resolveSecret,
   resolveServe,
   type ServeFlags,
   type ServeSettings,

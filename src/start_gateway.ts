@@ -6,17 +6,21 @@ import { diskSettingsFile, findSettingsFile } from "./adapters/disk_settings_fil
 import { consoleSink } from "./adapters/console_sink.ts";
 import { FileLog } from "./adapters/file_log.ts";
 import { watchFiles } from "./adapters/file_watch.ts";
+import { logFileProblem } from "./adapters/rotating_file.ts";
 import { openSqliteStore } from "./adapters/sqlite_store.ts";
+import { lockStateFolder, type StateLock } from "./adapters/state_lock.ts";
 import { systemClock } from "./adapters/system_clock.ts";
 import { systemRandom } from "./adapters/system_random.ts";
 import { listenWithWs } from "./adapters/ws_listener.ts";
-import { createGateway } from "./app.ts";
+import { createGateway, type Gateway } from "./app.ts";
 import {
   type Config,
   defaultConfig,
   type Environment,
+  overriddenSettings,
   type Resolved,
   resolvePlaces,
+  resolveSecret,
   resolveServe,
   secretProblem,
   type ServeFlags,
@@ -25,6 +29,7 @@ import {
   settingsCodec,
   settingsFormat,
 } from "./config.ts";
+import type { Places } from "./config/sources.ts";
 import { isLoopbackHost } from "./core/host.ts";
 import { type Listener, ListenError } from "./ports/listener.ts";
 import { LOG_LEVELS, type LogLevel } from "./ports/log.ts";
@@ -81,8 +86,9 @@ export class ConfigurationError extends Error {
 }
 
 /**
- * Starts a gateway. Rejects with {@linkcode ConfigurationError} or a `ListenError`, both worded for
- * the person who started it, before anything was left running.
+ * Starts a gateway. Rejects with {@linkcode ConfigurationError}, a `SecretFileError`, a
+ * `StateLockError` or a `ListenError`, all worded for the person who started it, before anything was
+ * left running.
  */
 export async function startGateway(options: StartOptions = {}): Promise<RunningGateway> {
   const { flags = {}, env = {} } = options;
@@ -90,6 +96,22 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const places = demand("the command line", resolvePlaces({ flags, env, home }));
   const stateDir = resolve(places.stateDir.value);
   await openStateFolder(stateDir);
+  const lock = await lockStateFolder(stateDir);
+  try {
+    return await startIn(stateDir, { options, places, lock });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Starts a gateway in a state folder that nobody else uses; the lock is released when it stops. */
+async function startIn(
+  stateDir: string,
+  start: { readonly options: StartOptions; readonly places: Places; readonly lock: StateLock },
+): Promise<RunningGateway> {
+  const { options, places, lock } = start;
+  const { flags = {}, env = {} } = options;
   const found = places.config === undefined
     ? await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)
     : { path: resolve(places.config.value), passedOver: [] };
@@ -105,24 +127,31 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     }),
   );
   const tokenPath = join(stateDir, "token");
-  const given = serve.mode === "password" ? serve.password : serve.token;
-  const secret = given === undefined
-    ? await ensureSecret(tokenPath, () => systemRandom.hex(TOKEN_BYTES))
-    : { value: given.value, created: false };
-  refusePlaceholder(tokenPath, secret.value);
+  const stateToken = await openStateToken(tokenPath, { counts: serve[serve.mode] === undefined });
+  const secret = (auth: Config["gateway"]["auth"]) =>
+    resolveSecret({ flags, env, auth, stateToken: stateToken.value });
   const keyring = await ensureSecret(
     join(stateDir, "device-key"),
     () => systemRandom.hex(TOKEN_BYTES),
   );
-  const ours = given === undefined || given.source === "flag" || given.source === "environment";
-  let current = secret.value;
 
-  const { level, file } = settings.config.logging;
+  const logPath = settings.config.logging.file ?? join(stateDir, "logs", "clawgate.log");
+  const unfit = await logFileProblem(logPath);
+  if (unfit !== undefined) {
+    throw new ConfigurationError(found.path, [{ path: "logging.file", message: unfit }]);
+  }
+  let inEffect: Gateway["settings"] = { current: settings.config, secrets: () => [] };
   const log = new FileLog({
-    path: file ?? join(stateDir, "logs", "clawgate.log"),
-    level: () => logLevel(level),
+    path: logPath,
+    level: () => logLevel(inEffect.current.logging.level),
     now: () => systemClock.now(),
-    secrets: () => [current, keyring.value],
+    secrets: () => [
+      ...(flags.token === undefined ? [] : [flags.token]),
+      ...(env.CLAWGATE_TOKEN === undefined ? [] : [env.CLAWGATE_TOKEN]),
+      stateToken.value,
+      keyring.value,
+      ...inEffect.secrets(),
+    ],
     console: options.console === true ? consoleSink() : undefined,
   });
   const store = openSqliteStore({ path: join(stateDir, "clawgate.db") });
@@ -135,7 +164,11 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     settingsFile: diskSettingsFile(found.path),
     settingsCodec: await settingsCodec({ format: settingsFormat(found.path), env }),
     config: settings.config,
-    secret: () => ({ mode: serve.mode, ...(ours ? { [serve.mode]: current } : {}) }),
+    secret: (auth) => {
+      const { mode, token, password } = secret(auth);
+      return { mode, token: token?.value, password: password?.value };
+    },
+    overrides: overriddenSettings(flags, env),
     keyring: keyring.value,
     server: {
       version: VERSION,
@@ -148,6 +181,11 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     pid: Deno.pid,
     memory: () => Deno.memoryUsage().rss,
   });
+  inEffect = gateway.settings;
+  const stateTokenCounts = () => {
+    const now = secret(gateway.settings.current.gateway.auth);
+    return now[now.mode]?.source === "state folder";
+  };
 
   const listeners = await listen(serve.host.host, serve.port.value, gateway.serve).catch(
     async (error) => {
@@ -160,12 +198,13 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     clock: systemClock,
     changed: async (path) => {
       try {
-        if (path === tokenPath && given === undefined) {
-          const next = (await ensureSecret(tokenPath, () => current)).value;
-          refusePlaceholder(tokenPath, next);
-          current = next;
-        }
+        if (path === tokenPath) await stateToken.refresh({ counts: stateTokenCounts() });
         await gateway.reload();
+        // Settings that no longer bring a secret leave it to the state folder, as at a start.
+        if (stateTokenCounts() && !stateToken.stored) {
+          await stateToken.refresh({ counts: true });
+          await gateway.reload();
+        }
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         log.write("error", "a changed file is not used", { path, reason });
@@ -181,6 +220,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     await store.close();
     log.write("info", "stopped", { reason });
     await log.close();
+    lock.release();
     finished.resolve();
   };
   const [first] = listeners;
@@ -197,7 +237,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     url,
     stateDir,
     configPath: found.path,
-    token: secret.created ? secret.value : undefined,
+    token: stateToken.created ? stateToken.value : undefined,
     warnings,
     ready: gateway.start(),
     finished: finished.promise,
@@ -209,10 +249,67 @@ async function openStateFolder(path: string): Promise<void> {
   try {
     await ensurePrivateFolder(path);
   } catch (error) {
+    if (error instanceof SecretFileError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new SecretFileError(
       `the state folder ${path} cannot be used: ${reason}; choose another with --state-dir`,
     );
+  }
+}
+
+/** The token in the state folder. */
+interface StateToken {
+  /** The token; one that nobody knows yet where none is stored. */
+  readonly value: string;
+  /** Whether the value lies in the folder. */
+  readonly stored: boolean;
+  /** Whether it was made at this start. */
+  readonly created: boolean;
+  /** Reads the file again; where there is none and the token counts, it is stored. */
+  refresh(options: { readonly counts: boolean }): Promise<void>;
+}
+
+/** Reads the token file; a token is made only where it counts, so that nobody takes it for the one in use. */
+async function openStateToken(
+  path: string,
+  { counts }: { readonly counts: boolean },
+): Promise<StateToken> {
+  let value = systemRandom.hex(TOKEN_BYTES);
+  let stored = false;
+  const refresh = async (options: { readonly counts: boolean }): Promise<boolean> => {
+    if (!options.counts && !await isThere(path)) return false;
+    try {
+      const secret = await ensureSecret(path, () => value);
+      refusePlaceholder(path, secret.value);
+      value = secret.value;
+      stored = true;
+      return secret.created;
+    } catch (error) {
+      // A file that does not count may be as it is.
+      if (options.counts || !(error instanceof SecretFileError)) throw error;
+      return false;
+    }
+  };
+  const created = await refresh({ counts });
+  return {
+    get value() {
+      return value;
+    },
+    get stored() {
+      return stored;
+    },
+    created,
+    refresh: async (options) => void await refresh(options),
+  };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
@@ -245,21 +342,31 @@ async function readSettings(path: string, env: Environment): Promise<ReadSetting
   return { config, document, warnings };
 }
 
-/** Listens on the address; for loopback on both of its addresses, as `localhost` may mean either. */
+/** How often a free port is looked for that both addresses of loopback have. */
+const PORT_ATTEMPTS = 10;
+
+/**
+ * Listens on the address; for loopback on both of its addresses, as `localhost` may mean either: a
+ * program that had the other one would be shown the secrets of clients. A machine without IPv6 has
+ * no other.
+ */
 async function listen(
   hostname: string,
   port: number,
   serve: Parameters<typeof listenWithWs>[0]["serve"],
 ): Promise<readonly Listener[]> {
   const shared = { serve, maxMessageBytes: MAX_PAYLOAD_BYTES };
-  const first = await listenWithWs({ ...shared, hostname, port });
-  if (hostname !== "127.0.0.1") return [first];
-  try {
-    return [first, await listenWithWs({ ...shared, hostname: "::1", port: first.port })];
-  } catch (error) {
-    // A machine without IPv6, or another program there: IPv4 alone serves.
-    if (error instanceof ListenError) return [first];
-    throw error;
+  for (let attempt = 1;; attempt++) {
+    const first = await listenWithWs({ ...shared, hostname, port });
+    if (hostname !== "127.0.0.1") return [first];
+    try {
+      return [first, await listenWithWs({ ...shared, hostname: "::1", port: first.port })];
+    } catch (error) {
+      const taken = error instanceof ListenError && error.reason === "in-use";
+      if (error instanceof ListenError && !taken) return [first];
+      await first.stop(0);
+      if (!taken || port !== 0 || attempt >= PORT_ATTEMPTS) throw error;
+    }
   }
 }
 

@@ -13,6 +13,12 @@ export const MAX_SETTINGS_FILE_BYTES = 1_048_576;
 /** Most links between the configured path and the file; Linux itself follows 40. */
 const MAX_LINKS = 8;
 
+/** How old a draft of the file must be, in milliseconds, before nobody can still be writing it. */
+export const MAX_DRAFT_AGE_MS = 3_600_000;
+
+/** Most drafts removed at one start; the next removes the others. */
+const MAX_SWEPT = 1_000;
+
 /** Only the owner reads and writes it: it holds secrets. */
 const FILE_MODE = 0o600;
 
@@ -24,13 +30,22 @@ const FOLDER_MODE = 0o700;
  * kept elsewhere (say, under version control) stays linked; a link that leads to nothing, to something
  * other than a regular file, or to a file of another user is refused. Writing makes a new file beside
  * the target, flushes it, and renames it over the target: mode 0600 whatever the umask, missing folders
- * made with mode 0700. Failures are `UNAVAILABLE` and name the path.
+ * made with mode 0700. What writers that were killed left behind more than {@linkcode MAX_DRAFT_AGE_MS}
+ * ago is removed at the first use, as it holds secrets too. Failures are `UNAVAILABLE` and name the path.
  */
 export function diskSettingsFile(path: string): SettingsFile {
   const shown = resolve(path);
+  let swept: Promise<void> | undefined;
+  const sweep = () => swept ??= sweepDrafts(shown);
   return {
-    read: () => readSettings(shown),
-    write: (raw) => writeSettings(shown, raw),
+    read: async () => {
+      await sweep();
+      return await readSettings(shown);
+    },
+    write: async (raw) => {
+      await sweep();
+      await writeSettings(shown, raw);
+    },
   };
 }
 
@@ -86,7 +101,7 @@ async function readSettings(path: string): Promise<SettingsText> {
 async function writeSettings(path: string, raw: string): Promise<void> {
   const target = await targetOf(path) ?? path;
   const folder = dirname(target);
-  const temporary = join(folder, `.${basename(target)}.${crypto.randomUUID()}.tmp`);
+  const temporary = join(folder, `${draftStart(target)}${crypto.randomUUID()}${DRAFT_END}`);
   try {
     await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
     try {
@@ -106,6 +121,34 @@ async function writeSettings(path: string, raw: string): Promise<void> {
     await syncFolder(folder);
   } catch (cause) {
     throw failure("write", path, cause);
+  }
+}
+
+const DRAFT_END = ".tmp";
+
+function draftStart(target: string): string {
+  return `.${basename(target)}.`;
+}
+
+/** Removes old drafts beside the file. What keeps one from being removed keeps nobody from the settings. */
+async function sweepDrafts(path: string): Promise<void> {
+  try {
+    const target = await targetOf(path) ?? path;
+    const folder = dirname(target);
+    const start = draftStart(target);
+    let removed = 0;
+    for await (const { name } of Deno.readDir(folder)) {
+      const middle = name.slice(start.length, -DRAFT_END.length);
+      const draft = name.startsWith(start) && name.endsWith(DRAFT_END) &&
+        /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(middle);
+      if (!draft || removed >= MAX_SWEPT) continue;
+      const entry = await lstat(join(folder, name));
+      if (!entry.isFile() || Date.now() - entry.mtimeMs < MAX_DRAFT_AGE_MS) continue;
+      await rm(join(folder, name), { force: true });
+      removed++;
+    }
+  } catch {
+    // A folder that is missing or closed has nothing to sweep; reading and writing tell of it.
   }
 }
 

@@ -18,25 +18,27 @@ export function watchFiles(
   const known = new Map<string, string>();
   let stopped = false;
   let cancel: Cancel = () => {};
-  const look = async (tell: boolean): Promise<void> => {
+  const look = async (): Promise<void> => {
     for (const path of paths) {
-      const now = await fingerprint(path);
+      const now = fingerprint(path);
       const before = known.get(path);
       known.set(path, now);
-      if (tell && before !== now && !stopped) await changed(path);
+      if (before !== now && !stopped) await changed(path);
     }
-    if (!stopped) cancel = clock.after(WATCH_INTERVAL_MS, () => void look(true));
+    if (!stopped) cancel = clock.after(WATCH_INTERVAL_MS, () => void look());
   };
-  void look(false);
+  // The first look is over when this returns: no later change goes unnoticed.
+  for (const path of paths) known.set(path, fingerprint(path));
+  cancel = clock.after(WATCH_INTERVAL_MS, () => void look());
   return () => {
     stopped = true;
     cancel();
   };
 }
 
-async function fingerprint(path: string): Promise<string> {
+function fingerprint(path: string): string {
   try {
-    const { ino, size, mtime } = await Deno.stat(path);
+    const { ino, size, mtime } = Deno.statSync(path);
     return `${ino} ${size} ${mtime?.getTime()}`;
   } catch {
     return "absent";

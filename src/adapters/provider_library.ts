@@ -11,6 +11,12 @@ import type { ProviderFetch } from "./provider_http.ts";
 /** Hosts that take an answer's token limit only under its newer name. */
 const NEW_TOKEN_LIMIT_HOSTS: ReadonlySet<string> = new Set(["api.openai.com"]);
 
+/**
+ * Most tokens that one count of a provider is believed to stand for. Verdict: more, a fraction or no
+ * finite number counts as not sent, so that sums stay exact and what is stored can be read again.
+ */
+export const MAX_TOKEN_COUNT = 1e12;
+
 /** Loads the streaming half of the library, silenced: it writes warnings to the console otherwise. */
 export async function loadStreamText(): Promise<typeof import("ai").streamText> {
   const { streamText } = await import("ai");
@@ -98,7 +104,10 @@ export function libraryMessages(messages: readonly ModelMessage[]): LibraryMessa
     : "was sent a conversation that does not end with a user's message: write one";
 }
 
-/** The library's count of tokens; undefined where the provider sent none. */
+/**
+ * The library's count of tokens, in whole numbers from 0; undefined where the provider sent none that
+ * can be believed (see {@linkcode MAX_TOKEN_COUNT}).
+ */
 export function libraryUsage(
   usage: {
     readonly inputTokens: number | undefined;
@@ -109,12 +118,20 @@ export function libraryUsage(
     readonly outputTokens: number | undefined;
   },
 ): ModelUsage | undefined {
-  if (usage.inputTokens === undefined && usage.outputTokens === undefined) return undefined;
-  const cacheRead = usage.inputTokenDetails.cacheReadTokens ?? 0;
-  const cacheWrite = usage.inputTokenDetails.cacheWriteTokens ?? 0;
-  const input = Math.max(0, (usage.inputTokens ?? 0) - cacheRead - cacheWrite);
-  const output = usage.outputTokens ?? 0;
+  const given = tokenCount(usage.inputTokens);
+  const said = tokenCount(usage.outputTokens);
+  if (given === undefined && said === undefined) return undefined;
+  const cacheRead = tokenCount(usage.inputTokenDetails.cacheReadTokens) ?? 0;
+  const cacheWrite = tokenCount(usage.inputTokenDetails.cacheWriteTokens) ?? 0;
+  const input = Math.max(0, (given ?? 0) - cacheRead - cacheWrite);
+  const output = said ?? 0;
   return { input, output, cacheRead, cacheWrite, total: input + output + cacheRead + cacheWrite };
+}
+
+function tokenCount(value: unknown): number | undefined {
+  const believed = typeof value === "number" && Number.isSafeInteger(value) && value >= 0 &&
+    value <= MAX_TOKEN_COUNT;
+  return believed ? value : undefined;
 }
 
 function imagePart(image: ModelImage) {

@@ -1,6 +1,49 @@
 /** A text file that only its owner reads, moved aside when it has grown, the oldest removed. */
 
 import { dirname } from "node:path";
+import { quote } from "../core/quote.ts";
+
+/** How every log file of the gateway begins; what begins otherwise is somebody's other file. */
+const LOG_START = '{"time":';
+
+/**
+ * Why no log may be written to a path, to follow its name in a message; undefined where it may. The
+ * file is appended to, closed to other users and read back, so it must be absent, empty, or a log of the
+ * gateway: a regular file of this user, reached by no link.
+ */
+export async function logFileProblem(path: string): Promise<string | undefined> {
+  const refused = (why: string) =>
+    `cannot be ${quote(path)}: ${why}; name a file that is not there yet, or remove it`;
+  try {
+    const entry = await Deno.lstat(path);
+    if (entry.isSymlink) return refused("it is a link");
+    if (!entry.isFile) return refused("it is not a regular file");
+    const user = Deno.uid();
+    if (user !== null && entry.uid !== null && entry.uid !== user) {
+      return refused("it belongs to another user");
+    }
+    if (entry.size === 0) return undefined;
+    return await startOf(path, LOG_START.length) === LOG_START
+      ? undefined
+      : refused("it holds something other than a log of this gateway");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    return refused(error instanceof Error ? error.name : "it cannot be read");
+  }
+}
+
+/** The first bytes of a file as text, fewer where it is shorter. */
+async function startOf(path: string, length: number): Promise<string> {
+  using file = await Deno.open(path, { read: true });
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const count = await file.read(bytes.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, filled));
+}
 
 /** How a {@linkcode RotatingFile} grows. */
 export interface RotatingFileOptions {

@@ -1,7 +1,7 @@
 /** What SQLite's errors mean to the person who runs the gateway. */
 
 import { escapeText, quote } from "../core/quote.ts";
-import { StoreUnavailable } from "../ports/store.ts";
+import { StoreFull, StoreUnavailable } from "../ports/store.ts";
 
 /** What was going on when an error came up. */
 export interface FailureContext {
@@ -17,6 +17,9 @@ const DAMAGED =
   "the file is damaged or not a database: stop the gateway and restore the file from a backup, or move it away (with the -wal and -shm files beside it) to start empty";
 const BUSY = "another program keeps it locked: try again, or end the other program";
 
+/** SQLITE_FULL. */
+const FULL = 13;
+
 /** What to do about SQLite's primary result codes. Source: sqlite.org, "Result and Error Codes". */
 const ADVICE: ReadonlyMap<number, string> = new Map([
   [3, ACCESS], // SQLITE_PERM
@@ -26,7 +29,10 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
   [8, ACCESS], // SQLITE_READONLY
   [10, "the disk or its file system failed: check both, and the space left"], // SQLITE_IOERR
   [11, DAMAGED], // SQLITE_CORRUPT
-  [13, "the disk or the user's quota is full: free space and try again"], // SQLITE_FULL
+  [
+    FULL,
+    "the database has reached its bound, or the disk or the user's quota is full: free space on the disk, or delete sessions that are no longer needed, and try again",
+  ],
   [14, ACCESS], // SQLITE_CANTOPEN
   [26, DAMAGED], // SQLITE_NOTADB
 ]);
@@ -54,7 +60,8 @@ export function toStoreUnavailable(error: unknown, context: FailureContext): Sto
   if (error instanceof StoreUnavailable) return error;
   const reason = error instanceof Error ? escapeText(error.message) : "unknown error";
   const advice = adviceFor(error) ?? "see the gateway's log";
-  return new StoreUnavailable(
+  const Failure = primaryCode(error) === FULL ? StoreFull : StoreUnavailable;
+  return new Failure(
     `cannot ${context.action} the database ${quote(context.path)} (${reason}); ${advice}`,
     { cause: error },
   );
@@ -69,9 +76,13 @@ function adviceFor(error: unknown): string | undefined {
   }
   if (error instanceof DamagedRow) return DAMAGED;
   if (!(error instanceof Error)) return undefined;
-  if ("errcode" in error && typeof error.errcode === "number") {
-    return ADVICE.get(error.errcode & PRIMARY_CODE);
-  }
+  const code = primaryCode(error);
+  if (code !== undefined) return ADVICE.get(code);
   const known = CODES_BY_MESSAGE.find(([text]) => error.message.startsWith(text));
   return known === undefined ? undefined : ADVICE.get(known[1]);
+}
+
+function primaryCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error)) return undefined;
+  return typeof error.errcode === "number" ? error.errcode & PRIMARY_CODE : undefined;
 }

@@ -51,7 +51,24 @@ export interface SqliteStoreOptions {
   readonly durability?: "process" | "power";
   /** How long a call waits for another process's write, in milliseconds; default {@linkcode BUSY_TIMEOUT_MS}. */
   readonly busyTimeoutMs?: number;
+  /**
+   * How large the file may become, in bytes, the log beside it not counted; default
+   * {@linkcode MAX_DATABASE_BYTES}. A commit that needs more is a {@linkcode StoreFull}. A file that is
+   * larger already does not grow.
+   */
+  readonly maxBytes?: number;
 }
+
+/** How large the database may become, in bytes: years of talk, and a disk that others can still use. */
+export const MAX_DATABASE_BYTES = 8 * 1024 * 1024 * 1024;
+
+/**
+ * How long reads are answered without a turn of the event loop, in milliseconds of the database's own
+ * work. Reads resolve at once, so a caller that reads on and on would otherwise keep everything else from
+ * happening. What a caller does with its answers comes on top, and other work, such as a request over
+ * HTTP, takes many turns: so this is a small part of the delay that a person notices.
+ */
+export const READ_BUDGET_MS = 2;
 
 /**
  * How long a call waits for another process (the command line, a second gateway) to finish writing, in
@@ -144,6 +161,9 @@ function configure(database: DatabaseSync, options: SqliteStoreOptions): void {
   pragma(`synchronous = ${options.durability === "power" ? "FULL" : "NORMAL"}`);
   // Apple's fsync does not reach the medium without it; elsewhere it does nothing.
   pragma(`fullfsync = ${options.durability === "power" ? "ON" : "OFF"}`);
+  const pageBytes = Number(pragma("page_size")?.page_size);
+  const maxPages = Math.max(1, Math.floor((options.maxBytes ?? MAX_DATABASE_BYTES) / pageBytes));
+  pragma(`max_page_count = ${maxPages}`);
   pragma(`journal_size_limit = ${WAL_SIZE_LIMIT_BYTES}`);
 }
 
@@ -161,6 +181,10 @@ class SqliteStore implements Store {
   /** At most {@linkcode MAX_GROUP_COMMITS}. */
   #waiting: WaitingCommit[] = [];
   #turn: ReturnType<typeof setImmediate> | undefined;
+  /** Milliseconds of work on reads since the event loop was last given a turn. */
+  #readMs = 0;
+  /** Settles with the event loop's next turn, where reads wait for it. */
+  #pause: Promise<void> | undefined;
 
   constructor(database: DatabaseSync, path: string) {
     this.#database = database;
@@ -284,16 +308,28 @@ class SqliteStore implements Store {
     }
   }
 
-  /** Runs `work` at once; what it throws becomes a rejection that the port knows. */
-  #answer<T>(work: () => T): Promise<T> {
+  /** Runs `work`, at once within the budget; what it throws becomes a rejection that the port knows. */
+  async #answer<T>(work: () => T): Promise<T> {
+    while (this.#readMs >= READ_BUDGET_MS) await (this.#pause ??= this.#nextTurn());
+    this.#refuseWhenClosed();
+    const began = performance.now();
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof StoreMisuse) throw error;
+      throw toStoreUnavailable(error, { path: this.#path, action: "read" });
+    } finally {
+      this.#readMs += performance.now() - began;
+    }
+  }
+
+  #nextTurn(): Promise<void> {
     return new Promise((resolve) => {
-      this.#refuseWhenClosed();
-      try {
-        resolve(work());
-      } catch (error) {
-        if (error instanceof StoreMisuse) throw error;
-        throw toStoreUnavailable(error, { path: this.#path, action: "read" });
-      }
+      setImmediate(() => {
+        this.#readMs = 0;
+        this.#pause = undefined;
+        resolve();
+      });
     });
   }
 

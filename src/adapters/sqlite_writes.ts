@@ -62,12 +62,26 @@ function trim(
   return removed;
 }
 
+/**
+ * Where all entries go into a stream that never was, and none was ever removed, so that the sequences
+ * stay, the head changes its name: no entry is touched, however many there are.
+ */
 function move(
   statements: Statements,
   { stream, into, through }: StoreWrite & { readonly op: "move" },
 ): number {
   const source = findHead(statements, stream);
   if (source === undefined) return 0;
+  const whole = through === undefined || through >= source.last;
+  const away = stream.tenant !== into.tenant || stream.kind !== into.kind || stream.id !== into.id;
+  if (whole && away && source.length > 0 && source.length === source.last) {
+    const taken = statements.run(SQL.rename, into.tenant, into.kind, into.id, source.stream);
+    if (taken > 0) {
+      const { tenant, kind, id } = stream;
+      statements.first(SQL.extend, tenant, kind, id, source.last, 0);
+      return source.length;
+    }
+  }
   // Within one stream the moved entries come after `last`, so the trim leaves them alone.
   const last = Math.min(through ?? source.last, source.last);
   const moved = number(statements.first(SQL.countThrough, source.stream, last), "total");
@@ -105,6 +119,7 @@ const SQL = {
     VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, id) DO UPDATE SET
     last_sequence = last_sequence + excluded.last_sequence, length = length + excluded.length
     RETURNING stream, last_sequence, length`,
+  rename: `UPDATE OR IGNORE stream_heads SET tenant = ?, kind = ?, id = ? WHERE stream = ?`,
   shorten: "UPDATE stream_heads SET length = length - ? WHERE stream = ?",
   append: "INSERT INTO stream_entries (stream, sequence, value) VALUES (?, ?, ?)",
   trim: "DELETE FROM stream_entries WHERE stream = ? AND sequence <= ?",

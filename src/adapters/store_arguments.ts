@@ -108,7 +108,23 @@ function toText(value: Json): string {
     throw new StoreMisuse("value cannot be written as JSON; store plain, acyclic data", { cause });
   }
   if (text === undefined) throw misuse("value", value, "JSON");
+  // JSON writes such a number as null, so a text without one holds none.
+  if (text.includes("null")) refuseNonFinite(value);
   return text;
+}
+
+/** Throws for NaN and infinities at any depth; the value has no cycle. */
+function refuseNonFinite(value: Json): void {
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const one = left.pop();
+    if (typeof one === "number" && !Number.isFinite(one)) {
+      throw misuse("value", one, "a finite number; JSON has no other");
+    }
+    if (typeof one === "object" && one !== null) {
+      for (const member of Object.values(one)) left.push(member);
+    }
+  }
 }
 
 function checkName(name: string, text: string): void {

@@ -22,6 +22,9 @@ export const CROWD = 64;
 /** How long such a message waits at the most, in milliseconds: too short to be noticed by a person. */
 export const CROWD_DELAY_MS = 8;
 
+/** Only what comes this soon after the event before it waits, in milliseconds: a lone event goes at once. */
+const CROWD_GAP_MS = 3;
+
 /** Puts what is written close together on one connection into one write. */
 export class SharedWrites {
   readonly #connections: () => number;
@@ -29,6 +32,8 @@ export class SharedWrites {
   #turn: Duplex[] = [];
   #crowd = new Set<Duplex>();
   readonly #held = new WeakSet<Duplex>();
+  #lastEventAt = -Infinity;
+  #answer: boolean | undefined;
 
   /** `connections` tells how many there are now. */
   constructor(connections: () => number) {
@@ -37,13 +42,24 @@ export class SharedWrites {
 
   /** Holds a connection's writes: until the turn ends, or somewhat longer for what can wait in a crowd. */
   hold(raw: Duplex, patient: boolean): void {
-    const waits = patient && this.#connections() > CROWD;
+    const waits = patient && this.#connections() > CROWD && this.#hurried();
     if (!this.#held.has(raw)) {
       this.#held.add(raw);
       raw.cork();
       if (waits) return this.#wait(raw);
     } else if (waits || !this.#crowd.delete(raw)) return;
     if (this.#turn.push(raw) === 1) queueMicrotask(() => this.#endTurn());
+  }
+
+  /** Whether the events of this turn follow close upon others; one answer for all of the turn. */
+  #hurried(): boolean {
+    if (this.#answer === undefined) {
+      const now = performance.now();
+      this.#answer = now - this.#lastEventAt < CROWD_GAP_MS;
+      this.#lastEventAt = now;
+      queueMicrotask(() => this.#answer = undefined);
+    }
+    return this.#answer;
   }
 
   #wait(raw: Duplex): void {

@@ -68,10 +68,10 @@ export async function configSet(
 
 function effect(desk: ConfigDesk, answer: unknown): string {
   if (!desk.live) return "It takes effect when the gateway starts.";
-  const restart = object(object(answer).restart);
-  return restart.required === true
-    ? "It takes effect after a restart of the gateway."
-    : "It is in effect.";
+  const { required, reason } = object(object(answer).restart);
+  const [, ...notes] = typeof reason === "string" ? reason.split("; ") : [];
+  if (notes.length > 0) return printable(notes.join("; "));
+  return required === true ? "It takes effect after a restart of the gateway." : "It is in effect.";
 }
 
 async function readValue({ terminal }: Invocation): Promise<string> {

@@ -2,7 +2,7 @@
 
 import { diskSettingsFile } from "../adapters/disk_settings_file.ts";
 import { systemClock } from "../adapters/system_clock.ts";
-import { ConnectionFailed } from "../client/client_error.ts";
+import { CallFailed, ConnectionFailed } from "../client/client_error.ts";
 import type { GatewayClient } from "../client/gateway_client.ts";
 import { type Environment, settingsCodec, settingsFormat } from "../config.ts";
 import type { Log } from "../ports/log.ts";
@@ -42,6 +42,7 @@ async function fileDesk(
     clock: systemClock,
     log: SILENT,
     version: VERSION,
+    writer: "host",
   });
   return {
     live: false,
@@ -61,7 +62,7 @@ function gatewayDesk(client: GatewayClient): ConfigDesk {
 }
 
 /**
- * A change of the shared secret ends every connection that was made with the old one, this one too and
+ * What the gateway takes from the host's file alone is written there. A change of the shared secret ends every connection that was made with the old one, this one too and
  * perhaps before its answer; the file then tells whether the change was made.
  */
 async function patchAndOutlive(
@@ -71,6 +72,10 @@ async function patchAndOutlive(
   try {
     return await desk.patch(change);
   } catch (error) {
+    // Whoever runs this can edit the file, from which the gateway takes the change.
+    if (error instanceof CallFailed && object(error.answer.details).reason === "host") {
+      return await file.patch(change);
+    }
     if (!(error instanceof ConnectionFailed) || error.fault !== "closed") throw error;
     const { path, hash } = object(await file.get());
     if (hash === undefined || hash === change.baseHash) throw error;

@@ -3,17 +3,19 @@
 import { openSqliteStore } from "../adapters/sqlite_store.ts";
 import { systemClock } from "../adapters/system_clock.ts";
 import { systemRandom } from "../adapters/system_random.ts";
+import { lockForCommand } from "../adapters/state_lock.ts";
 import type { GatewayClient } from "../client/gateway_client.ts";
 import { SCOPES } from "../core/access.ts";
 import { DEFAULT_TENANT } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
+import type { Store } from "../ports/store.ts";
 import { type Approver, Devices } from "../services/devices.ts";
 import { Hub } from "../services/hub.ts";
 import { ago } from "./duration.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import { cell, jsonText } from "./foreign_text.ts";
 import { connect, connectOwn, type Invocation } from "./gateway_access.ts";
-import { readHostState } from "./host_state.ts";
+import { type LocalPaths, readHostState } from "./host_state.ts";
 import { type JsonObject, object, objects, texts } from "./json_view.ts";
 import { table } from "./table.ts";
 
@@ -136,7 +138,7 @@ async function openDesk(invocation: Invocation): Promise<DeviceDesk> {
   const state = await readHostState(flags, terminal.env);
   const own = await connectOwn(invocation, state);
   if (own !== undefined) return gatewayDesk(own);
-  return storeDesk(state.paths.database);
+  return storeDesk(state.paths);
 }
 
 function gatewayDesk(client: GatewayClient): DeviceDesk {
@@ -148,7 +150,12 @@ function gatewayDesk(client: GatewayClient): DeviceDesk {
   };
 }
 
-async function storeDesk(path: string): Promise<DeviceDesk> {
+/**
+ * The store itself. Its folder is locked meanwhile, so that no gateway starts, brings the database to its
+ * layout and loads it in the middle of a decision. A gateway that has the folder already (on a port that
+ * is not known here) shares the store: every write tells what it expects to find.
+ */
+async function storeDesk({ database: path, stateDir }: LocalPaths): Promise<DeviceDesk> {
   try {
     await Deno.lstat(path);
   } catch (error) {
@@ -159,8 +166,14 @@ async function storeDesk(path: string): Promise<DeviceDesk> {
       "start a gateway with `serve`, or name its state folder with --state-dir",
     );
   }
-  const store = openSqliteStore({ path });
-
+  const lock = await lockForCommand(stateDir);
+  let store: Store;
+  try {
+    store = openSqliteStore({ path });
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
   const devices = new Devices({
     store,
     clock: systemClock,
@@ -173,6 +186,9 @@ async function storeDesk(path: string): Promise<DeviceDesk> {
     list: () => devices.list(DEFAULT_TENANT),
     approve: (requestId) => devices.approve(DEFAULT_TENANT, requestId, HOST_APPROVER),
     reject: (requestId) => devices.reject(DEFAULT_TENANT, requestId),
-    [Symbol.asyncDispose]: () => store.close(),
+    [Symbol.asyncDispose]: async () => {
+      await store.close();
+      lock?.release();
+    },
   };
 }

@@ -159,7 +159,7 @@ async function checkGateway(
   if (held?.held === true) {
     return [broken(
       "port",
-      `port ${port} is held by ${holder}, which is not a gateway`,
+      `port ${port} is held by ${holder}, which is not the gateway of this state folder`,
       "stop it, or choose another port with --port or gateway.port",
     )];
   }

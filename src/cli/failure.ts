@@ -1,5 +1,6 @@
 /** Turns whatever ended a command into words and an exit status. */
 
+import { StateLockError } from "../adapters/state_lock.ts";
 import { GatewayError } from "../core/error.ts";
 import { StoreUnavailable } from "../ports/store.ts";
 import { type AnsweredError, CallFailed, ConnectionFailed } from "../client/client_error.ts";
@@ -14,7 +15,7 @@ export function toCommandFailed(thrown: unknown): CommandFailed {
   if (thrown instanceof GatewayError) {
     return new CommandFailed(EXIT.failed, printable(thrown.message));
   }
-  if (thrown instanceof StoreUnavailable) {
+  if (thrown instanceof StoreUnavailable || thrown instanceof StateLockError) {
     return new CommandFailed(EXIT.failed, printable(thrown.message));
   }
   const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);

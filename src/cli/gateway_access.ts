@@ -7,6 +7,7 @@ import { isJsonObject } from "../core/json.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import type { Flags } from "./flags.ts";
 import { type HostState, readHostState } from "./host_state.ts";
+import { strangerAt } from "./own_gateway.ts";
 import { spin, type Terminal } from "./terminal.ts";
 import { VERSION } from "../version.ts";
 
@@ -21,6 +22,8 @@ export interface Target {
   readonly url: string;
   readonly token?: string;
   readonly password?: string;
+  /** Where the secret stands in the files of this state folder: nobody but its gateway is shown it. */
+  readonly secretOf?: string;
 }
 
 /**
@@ -40,7 +43,7 @@ export async function findTarget({ flags, terminal }: Invocation): Promise<Targe
     const fromEnv = terminal.env.CLAWGATE_TOKEN?.trim();
     if (fromEnv !== undefined && fromEnv !== "") return { url: url.href, token: fromEnv };
     if (!isLoopback(url)) return { url: url.href };
-    return { url: url.href, ...secretOf(await readHostState(flags, terminal.env)) };
+    return { url: url.href, ...shownSecret(await readHostState(flags, terminal.env)) };
   }
   const state = await readHostState(flags, terminal.env);
   if (state.anyPort) {
@@ -50,12 +53,16 @@ export async function findTarget({ flags, terminal }: Invocation): Promise<Targe
       "name the address that `serve` printed with --url",
     );
   }
-  return { url: state.url, ...(explicit ? given : secretOf(state)) };
+  return { url: state.url, ...(explicit ? given : shownSecret(state)) };
 }
 
-function secretOf({ secret }: HostState): Omit<Target, "url"> {
+function shownSecret({ secret, paths }: HostState): Omit<Target, "url"> {
   if (secret === undefined) return {};
-  return secret.kind === "password" ? { password: secret.value } : { token: secret.value };
+  const { kind, value, source } = secret;
+  return {
+    ...(kind === "password" ? { password: value } : { token: value }),
+    ...(source === "file" || source === "state folder" ? { secretOf: paths.stateDir } : {}),
+  };
 }
 
 /** Connects to the target, showing a person that it takes a while. The caller closes the client. */
@@ -63,12 +70,22 @@ export async function connect(invocation: Invocation): Promise<GatewayClient> {
   return await connectTo(await findTarget(invocation), invocation);
 }
 
-/** {@linkcode connect} to a target that is known. */
+/**
+ * {@linkcode connect} to a target that is known. A secret of this host's files is not sent to a program
+ * that is not their gateway: throws an `unreachable` {@linkcode ConnectionFailed} instead.
+ */
 export async function connectTo(
-  target: Target,
+  { secretOf, ...target }: Target,
   { flags, terminal }: Invocation,
 ): Promise<GatewayClient> {
   const url = gatewayUrl(target.url);
+  const stranger = secretOf === undefined ? undefined : await strangerAt(url, secretOf);
+  if (stranger !== undefined) {
+    throw new ConnectionFailed(
+      "unreachable",
+      `${stranger.reason}, so its secret was not sent to ${url.host}; --token names one to send all the same`,
+    );
+  }
   const secret = target.token ?? target.password;
   if (url.protocol === "ws:" && !isLoopback(url) && secret !== undefined) {
     terminal.err(
@@ -100,7 +117,8 @@ export async function withGateway<Result>(
 
 /**
  * A connection to the gateway that serves exactly this host's state folder, or undefined when it does
- * not run: nothing listens, or what listens serves another folder or refuses this folder's secret.
+ * not run: nothing listens, or what listens serves another folder or refuses this folder's secret. A
+ * program that is not the gateway and would have been sent the secret is warned of.
  */
 export async function connectOwn(
   invocation: Invocation,
@@ -109,8 +127,13 @@ export async function connectOwn(
   try {
     return await connectOwnOrThrow(invocation, state);
   } catch (error) {
-    if (error instanceof ConnectionFailed) return undefined;
-    throw error;
+    if (!(error instanceof ConnectionFailed)) throw error;
+    const { secretOf } = shownSecret(state);
+    const stranger = secretOf === undefined
+      ? undefined
+      : await strangerAt(gatewayUrl(state.url), secretOf);
+    if (stranger?.listening === true) invocation.terminal.err(`warning: ${error.message}\n`);
+    return undefined;
   }
 }
 
@@ -120,7 +143,7 @@ export async function connectOwnOrThrow(
   state: HostState,
 ): Promise<GatewayClient | undefined> {
   if (state.anyPort) return undefined;
-  const client = await connectTo({ url: state.url, ...secretOf(state) }, invocation);
+  const client = await connectTo({ url: state.url, ...shownSecret(state) }, invocation);
   const { snapshot } = client.hello.payload;
   const stateDir = isJsonObject(snapshot) ? snapshot.stateDir : undefined;
   if (stateDir === undefined || stateDir === state.paths.stateDir) return client;

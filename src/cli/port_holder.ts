@@ -7,6 +7,10 @@ import { escapeText } from "../core/quote.ts";
 export interface Listening {
   readonly port: number;
   readonly inode: string;
+  /** The number of the user whose socket it is. */
+  readonly uid: number;
+  /** Where it listens: any address, an address of loopback, or another one. */
+  readonly scope: "any" | "127.0.0.1" | "::1" | "other";
 }
 
 /** The program behind a port. */
@@ -27,12 +31,57 @@ const LISTEN = "0A";
 /** The listening sockets of `/proc/net/tcp` or `/proc/net/tcp6`. */
 export function parseTcpTable(text: string): readonly Listening[] {
   return text.split("\n").slice(1).flatMap((line) => {
-    const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
-    const port = Number.parseInt(local.split(":").at(-1) ?? "", 16);
-    return state === LISTEN && Number.isInteger(port) && /^\d+$/.test(inode)
-      ? [{ port, inode }]
+    const [, local = "", , state, , , , user = "", , inode = ""] = line.trim().split(/\s+/);
+    const [address = "", hexPort = ""] = local.split(":");
+    const port = Number.parseInt(hexPort, 16);
+    const uid = Number(user);
+    return state === LISTEN && Number.isInteger(port) && /^\d+$/.test(inode) &&
+        Number.isInteger(uid)
+      ? [{ port, inode, uid, scope: scopeOf(address) }]
       : [];
   });
+}
+
+/** Each 32-bit word of an address stands there in the byte order of a little-endian machine. */
+function scopeOf(address: string): Listening["scope"] {
+  if (/^0+$/.test(address)) return "any";
+  if (address === "0100007F" || address === "0000000000000000FFFF00000100007F") return "127.0.0.1";
+  return address === "00000000000000000000000001000000" ? "::1" : "other";
+}
+
+/**
+ * The sockets that take a connection to this host and port; undefined where the system does not tell.
+ * `host` as a URL has it: for an address of loopback those of the other one do not count, for any other
+ * name all that listen on the port do.
+ */
+export async function listenersAt(
+  host: string,
+  port: number,
+): Promise<readonly Listening[] | undefined> {
+  const tables = await Promise.all(["tcp", "tcp6"].map((name) => read(`/proc/net/${name}`)));
+  if (tables.every((text) => text === undefined)) return undefined;
+  const dialled = host.replace(/^\[|\]$/g, "");
+  return tables.flatMap((text) => parseTcpTable(text ?? "")).filter((socket) =>
+    socket.port === port &&
+    (socket.scope === "any" || socket.scope === dialled ||
+      dialled !== "127.0.0.1" && dialled !== "::1")
+  );
+}
+
+/** Which of these sockets a process has; undefined when its files cannot be seen. */
+export async function socketsOf(
+  pid: number,
+  inodes: ReadonlySet<string>,
+): Promise<ReadonlySet<string> | undefined> {
+  const files = await list(`/proc/${pid}/fd`);
+  if (files.length === 0) return undefined;
+  const links = await Promise.all(
+    files.slice(0, MAX_FILES).map((file) => link(`/proc/${pid}/fd/${file}`)),
+  );
+  return new Set(links.flatMap((text) => {
+    const inode = /^socket:\[(\d+)\]$/.exec(text)?.[1];
+    return inode !== undefined && inodes.has(inode) ? [inode] : [];
+  }));
 }
 
 /**

@@ -193,7 +193,10 @@ function addGlobalFlags(program: Command): void {
       "--token <token>",
       "its token; other users see a command line, so prefer CLAWGATE_TOKEN",
     )
-    .option("--password <password>", "its password, where it asks for one")
+    .option(
+      "--password <password>",
+      "its password, where it asks for one; other users see a command line",
+    )
     .addOption(
       new Option("--timeout <ms>", "how long to wait for the gateway").argParser(parseTimeout),
     )

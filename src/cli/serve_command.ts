@@ -1,6 +1,7 @@
 /** `serve`: runs the gateway until it is told to stop. */
 
 import { SecretFileError } from "../adapters/disk_secret.ts";
+import { StateLockError } from "../adapters/state_lock.ts";
 import { ListenError } from "../ports/listener.ts";
 import type { RunningGateway, StartOptions } from "../start_gateway.ts";
 import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
@@ -100,7 +101,7 @@ async function explainStart(error: unknown): Promise<never> {
   if (error instanceof ListenError) {
     throw new CommandFailed(EXIT.failed, printable(error.message), await holderHint(error));
   }
-  if (error instanceof SecretFileError) {
+  if (error instanceof SecretFileError || error instanceof StateLockError) {
     throw new CommandFailed(EXIT.failed, printable(error.message));
   }
   throw error;
@@ -108,7 +109,7 @@ async function explainStart(error: unknown): Promise<never> {
 
 /** Names who has the port, where that can be seen. */
 async function holderHint({ reason, message }: ListenError): Promise<string | undefined> {
-  const port = /:(\d+):/.exec(message)?.[1];
+  const port = /:(\d+): /.exec(message)?.[1];
   if (reason !== "in-use" || port === undefined) return undefined;
   const holder = (await portHolder(Number(port)))?.holder;
   return holder === undefined ? undefined : `it is pid ${holder.pid} (${holder.program})`;

@@ -10,10 +10,11 @@ import type {
   SettingsSchema,
 } from "../services/settings_codec.ts";
 import { type Environment, MAX_SETTINGS_BYTES } from "./document.ts";
-import { parseConfig } from "./parse.ts";
+import { bounded, parseConfig } from "./parse.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
 import { fillIn, isSecret, restartKeys, uiHints } from "./setting_tree.ts";
 import { loadTextFormat, type SettingsFormat, type TextFormat } from "./text_format.ts";
+import { wireIssues } from "./wire_guard.ts";
 
 /**
  * Reads a settings text of at most {@linkcode MAX_SETTINGS_BYTES}. A syntax problem names its line and
@@ -88,6 +89,7 @@ export async function settingsCodec(options: {
     // Double-quoted JSON text is a scalar of both formats, on one line.
     literal: (value) => JSON.stringify(value),
     isSecret,
+    wireIssues: (change) => bounded(wireIssues(change, env)),
     restartKeys: (previous, next) => restartKeys(toJson(previous), toJson(next)),
     schema: configSchema,
   };

@@ -87,40 +87,70 @@ export function toDocument(value: unknown): DocumentOutcome {
 /** The variables of an environment, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A document with its references filled in, and those that could not be. */
+/** A reference to the environment, with the sign before it that makes it literal text. */
+const REFERENCE = /(\$?)\$\{([A-Z_][A-Z0-9_]*)\}/g;
+
+/** Variables of the gateway itself; they count without being referred to, and some are its secrets. */
+const OWN_VARIABLE = /^CLAWGATE_/;
+
+/** Whether a text refers to the environment, filled in or not. */
+export function hasReference(text: string): boolean {
+  for (const [, escape] of text.matchAll(REFERENCE)) {
+    if (escape === "") return true;
+  }
+  return false;
+}
+
+/** A document with its references filled in, and those that were not. */
 export interface Substituted {
   readonly document: JsonObject;
+  /** References that should have been filled in. */
   readonly missing: readonly { readonly path: SettingPath; readonly message: string }[];
+  /** Texts that refer to the environment where references stay as written. */
+  readonly literal: readonly SettingPath[];
 }
 
 /**
- * Fills in `${NAME}` in every text value; `$${NAME}` stands for a literal `${NAME}`. A name is upper-case
- * letters, digits and underscores. A variable that the environment lacks is sought in the document's own
- * `env` section; one found nowhere, or empty, is missing and stays as written.
+ * Fills in `${NAME}` in the text values for which `fills` says so; there `$${NAME}` stands for a literal
+ * `${NAME}`. A name is upper-case letters, digits and underscores. A variable that the environment lacks
+ * is sought in the document's own `env` section; one found nowhere, empty, or the gateway's own
+ * (`CLAWGATE_…`) is missing and stays as written.
  */
-export function substitute(document: JsonObject, env: Environment): Substituted {
+export function substitute(document: JsonObject, options: {
+  readonly env: Environment;
+  readonly fills: (path: SettingPath) => boolean;
+}): Substituted {
+  const { env, fills } = options;
   const missing: { path: SettingPath; message: string }[] = [];
+  const literal: SettingPath[] = [];
   const own = ownVariables(document);
   let budget = MAX_SUBSTITUTED_CHARS;
   const fill = (text: string, path: SettingPath): string =>
-    text.replace(/(\$?)\$\{([A-Z_][A-Z0-9_]*)\}/g, (whole, escape: string, name: string) => {
+    text.replace(REFERENCE, (whole, escape: string, name: string) => {
       if (escape !== "") return whole.slice(1);
-      const value = (Object.hasOwn(env, name) ? env[name] : undefined) || own.get(name);
       const named = escapeText(name);
-      if (value === undefined || value === "") {
-        missing.push({
-          path,
-          message: `needs the environment variable ${named}, which is not set`,
-        });
+      const stays = (message: string): string => {
+        missing.push({ path, message });
         return whole;
+      };
+      if (OWN_VARIABLE.test(name)) {
+        return stays(`refers to ${named}; the gateway's own variables are never filled in`);
+      }
+      const value = (Object.hasOwn(env, name) ? env[name] : undefined) || own.get(name);
+      if (value === undefined || value === "") {
+        return stays(`needs the environment variable ${named}, which is not set`);
       }
       budget -= value.length;
-      if (budget >= 0) return value;
-      missing.push({ path, message: `grows too long with the environment variable ${named}` });
-      return whole;
+      return budget >= 0 ? value : stays(`grows too long with the environment variable ${named}`);
     });
+  const walkText = (text: string, path: SettingPath): string => {
+    if (!text.includes("${")) return text;
+    if (fills(path)) return fill(text, path);
+    if (hasReference(text)) literal.push(path);
+    return text;
+  };
   const walk = (value: Json, path: SettingPath): Json => {
-    if (typeof value === "string") return value.includes("${") ? fill(value, path) : value;
+    if (typeof value === "string") return walkText(value, path);
     if (Array.isArray(value)) {
       return value.map((item, index) => walk(item, [...path, String(index)]));
     }
@@ -130,7 +160,7 @@ export function substitute(document: JsonObject, env: Environment): Substituted 
     Object.fromEntries(
       Object.entries(value).map(([key, item]) => [key, walk(item, [...path, key])]),
     );
-  return { document: walkObject(document, []), missing };
+  return { document: walkObject(document, []), missing, literal };
 }
 
 function ownVariables(document: JsonObject): ReadonlyMap<string, string> {

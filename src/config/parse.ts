@@ -13,7 +13,14 @@ import type {
 import { type Environment, pathText, substitute, toDocument } from "./document.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
 import { MIN_SECRET_CHARS } from "./secret_text.ts";
-import { isSecret, isSensitive, type Setting, SETTINGS } from "./setting_tree.ts";
+import {
+  fillsReferences,
+  hasEffect,
+  isSecret,
+  isSensitive,
+  type Setting,
+  SETTINGS,
+} from "./setting_tree.ts";
 
 /** Most issues and most warnings in one answer; the last says how many more there are. */
 export const MAX_SETTINGS_ISSUES = 100;
@@ -22,8 +29,8 @@ export const MAX_SETTINGS_ISSUES = 100;
 const MAX_VALUE_CHARS = 80;
 
 /**
- * Makes the settings of a plain record. `env` fills in `${NAME}` in text; nothing of it appears in an
- * issue or a warning. With issues, `config` is the defaults alone. The record is not changed.
+ * Makes the settings of a plain record. `env` fills in `${NAME}` in secrets and in the addresses of
+ * providers; nothing of it appears in an issue or a warning. With issues, `config` is the defaults alone. The record is not changed.
  */
 export function parseConfig(
   record: unknown,
@@ -34,8 +41,11 @@ export function parseConfig(
     return failed([{ path: outcome.path, message: outcome.message }], []);
   }
   const { document } = outcome;
-  const { document: filled, missing } = substitute(document, options.env);
-  const warnings = bounded(warningsOf(document));
+  const { document: filled, missing, literal } = substitute(document, {
+    env: options.env,
+    fills: fillsReferences,
+  });
+  const warnings = bounded([...warningsOf(document), ...literal.filter(hasEffect).map(unfilled)]);
   const found: SettingsIssue[] = missing.map(({ path, message }) => ({
     path: pathText(path),
     message,
@@ -51,6 +61,13 @@ export function parseConfig(
     issues,
     warnings: bounded([...warnings, ...advice(result.output)]),
   };
+}
+
+/** A reference that its reader may have meant to be filled in. */
+function unfilled(path: SettingPath): SettingsIssue {
+  const message = "refers to the environment, which is filled in only in secrets and provider " +
+    "addresses; kept as written";
+  return { path: pathText(path), message };
 }
 
 /** The settings when nothing is set. */
@@ -123,6 +140,11 @@ function crossIssues(config: Config): readonly SettingsIssue[] {
     }
     seen.add(key);
   });
+  const { mode, password } = config.gateway.auth;
+  if (mode === "password" && password === undefined) {
+    const message = "is required when gateway.auth.mode is password";
+    issues.push({ path: "gateway.auth.password", message });
+  }
   return issues;
 }
 
@@ -197,7 +219,8 @@ function firstOfEachPath(issues: readonly SettingsIssue[]): readonly SettingsIss
   return [...byPath.values()];
 }
 
-function bounded(issues: readonly SettingsIssue[]): readonly SettingsIssue[] {
+/** At most {@linkcode MAX_SETTINGS_ISSUES}; the last of more says how many were left out. */
+export function bounded(issues: readonly SettingsIssue[]): readonly SettingsIssue[] {
   if (issues.length <= MAX_SETTINGS_ISSUES) return issues;
   const kept = issues.slice(0, MAX_SETTINGS_ISSUES - 1);
   return [...kept, { path: "", message: `and ${issues.length - kept.length} more` }];

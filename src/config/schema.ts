@@ -133,7 +133,7 @@ const modelDefinition = section({
 const provider = section({
   baseUrl: mark(
     v.pipe(text(), v.check(isHttpUrl, "must be an address that begins with http:// or https://")),
-    { label: "Address", placeholder: "http://127.0.0.1:11434/v1" },
+    { label: "Address", placeholder: "http://127.0.0.1:11434/v1", environment: true },
   ),
   apiKey: v.optional(mark(text(), { label: "API key", sensitive: true })),
   api: v.optional(api(), "openai-completions"),
@@ -268,7 +268,7 @@ const agent = section({
   ),
   name: v.optional(mark(text(), { label: "Name" })),
   default: v.optional(mark(flag(), { label: "Default agent" })),
-  workspace: v.optional(mark(name(), { label: "Workspace", help: "Its folder." })),
+  workspace: v.optional(mark(name(), { label: "Workspace", help: "Its folder.", host: true })),
   model: v.optional(mark(model(), { label: "Model" })),
   identity: v.optional(mark(identity(), { label: "Identity" })),
   heartbeat: v.optional(
@@ -303,7 +303,9 @@ export const ConfigSchema = section({
               model: v.optional(mark(model(), { label: "Default model" }), {
                 primary: DEFAULT_MODEL,
               }),
-              workspace: v.optional(mark(name(), { label: "Workspace", help: "The folder." })),
+              workspace: v.optional(
+                mark(name(), { label: "Workspace", help: "The folder.", host: true }),
+              ),
               heartbeat: v.optional(
                 mark(section({ every: v.optional(every(), "30m"), ...heartbeat }), {
                   label: "Heartbeat",
@@ -370,7 +372,12 @@ export const ConfigSchema = section({
           "info",
         ),
         file: v.optional(
-          mark(name(), { label: "File", help: "Where the log is written.", restart: true }),
+          mark(name(), {
+            label: "File",
+            help: "Where the log is written.",
+            restart: true,
+            host: true,
+          }),
         ),
       }),
       { label: "Logging" },

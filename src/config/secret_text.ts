@@ -98,12 +98,15 @@ const KEY_KINDS: ReadonlySet<string> = new Set([
   "consumer",
 ]);
 
+/** How much of a name is looked at, in characters from its end, where the words that count stand. */
+const MAX_NAME_CHARS = 200;
+
 /**
  * Whether the name of a key that the schema does not know speaks of a secret. `many`: it does so only
  * for text, as `tokens` counts more often than it guards, and `env` and `headers` hold either.
  */
 export function secretName(name: string): "yes" | "many" | "no" {
-  const words = name
+  const words = name.slice(-MAX_NAME_CHARS)
     .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
     .replace(/([A-Z]+)([A-Z][a-z])/g, "$1 $2")
     .toLowerCase()
@@ -121,6 +124,17 @@ export function secretName(name: string): "yes" | "many" | "no" {
 
 /** Whether a text carries a secret whatever its name: a password or token inside an address. */
 export function carriesSecret(text: string): boolean {
-  return /[a-z][a-z0-9+.-]*:\/\/[^/?#\s@]*:[^/?#\s@]+@/i.test(text) ||
+  return hasUserInfo(text) ||
     /[?&#][\w.-]*(token|key|secret|passw(or)?d|signature|sig)=[^&\s]/i.test(text);
+}
+
+/** Whether an address inside the text names a user and a password. Takes time linear in the text. */
+function hasUserInfo(text: string): boolean {
+  for (const match of text.matchAll(/:\/\/([^/?#\s@]*)@/g)) {
+    const user = match[1] ?? "";
+    const colon = user.indexOf(":");
+    const scheme = /[a-z0-9+.-]/i.test(text.charAt(match.index - 1));
+    if (scheme && colon >= 0 && colon < user.length - 1) return true;
+  }
+  return false;
 }

@@ -13,6 +13,10 @@ export interface SettingMarks {
   readonly sensitive?: boolean;
   /** A change takes effect only after a restart. */
   readonly restart?: boolean;
+  /** References to the environment are filled in; in what is sensitive they always are. */
+  readonly environment?: boolean;
+  /** It names a path or program of the host, so that only the file on the host may change it. */
+  readonly host?: boolean;
   /** Kept but without effect: the setting as a whole (`true`), or these of its values. */
   readonly unused?: true | readonly string[];
 }

@@ -54,6 +54,19 @@ export function isSensitive(path: SettingPath, kind: "text" | "number" = "text")
   });
 }
 
+/** Whether references to the environment are filled in at a path: in secrets and where a mark says so. */
+export function fillsReferences(path: SettingPath): boolean {
+  const along = settingsAlong(path);
+  return along.length > path.length &&
+    along.some(({ marks }) => marks.sensitive === true || marks.environment === true);
+}
+
+/** Whether the gateway knows the setting at a path and acts on it. */
+export function hasEffect(path: SettingPath): boolean {
+  const along = settingsAlong(path);
+  return along.length > path.length && along.every(({ marks }) => marks.unused !== true);
+}
+
 /** Paths of the settings marked for a restart whose values differ. */
 export function restartKeys(previous: Json, next: Json): readonly string[] {
   const found: string[] = [];

@@ -17,7 +17,7 @@ export interface ServeFlags {
 }
 
 /** Where a value came from. */
-export type SettingSource = "flag" | "environment" | "file" | "default";
+export type SettingSource = "flag" | "environment" | "file" | "state folder" | "default";
 
 /** A value and where it came from. */
 export interface Sourced<Value> {
@@ -154,23 +154,11 @@ export function resolveServe(options: {
   }
 
   const tokenText = fromOutside("token", flags, env);
-  let token: Sourced<string> | undefined = gateway.auth.token === undefined
-    ? undefined
-    : { value: gateway.auth.token, source: "file" };
   if (tokenText !== undefined) {
-    token = { value: tokenText.value, source: tokenText.source };
     const problem = secretProblem(tokenText.value);
     if (problem !== undefined) issues.push({ path: tokenText.path, message: problem });
   }
-  const password: Sourced<string> | undefined = gateway.auth.password === undefined
-    ? undefined
-    : { value: gateway.auth.password, source: "file" };
-  const mode = gateway.auth.mode ??
-    (password !== undefined && token === undefined ? "password" : "token");
-  if (mode === "password" && password === undefined) {
-    const message = "is required when gateway.auth.mode is password";
-    issues.push({ path: "gateway.auth.password", message });
-  }
+  const { mode, token, password } = resolveSecret({ flags, env, auth: gateway.auth });
 
   if (issues.length > 0) return { ok: false, issues };
   const host = bindHost(bind.value, {
@@ -178,6 +166,63 @@ export function resolveServe(options: {
     ...(addresses === undefined ? {} : { addresses }),
   });
   return { ok: true, value: { port, bind, host, mode, token, password } };
+}
+
+/** The secret that guards the gateway. */
+export interface GatewaySecret {
+  /** Which of the two counts. */
+  readonly mode: "token" | "password";
+  readonly token: Sourced<string> | undefined;
+  readonly password: Sourced<string> | undefined;
+}
+
+/**
+ * The gateway's secret, at the start and whenever the settings change: a token of flag, environment,
+ * file, then state folder; a password of the file. The mode is the file's; where it names none,
+ * `password` if a password is set and no token is, that of the state folder aside.
+ */
+export function resolveSecret(options: {
+  readonly flags: ServeFlags;
+  readonly env: Environment;
+  /** The file's `gateway.auth`. */
+  readonly auth: Pick<Config["gateway"]["auth"], "mode" | "token" | "password">;
+  /** The token in the state folder; absent where there is none. */
+  readonly stateToken?: string;
+}): GatewaySecret {
+  const { flags, env, auth, stateToken } = options;
+  const outside = fromOutside("token", flags, env);
+  const token: Sourced<string> | undefined = outside !== undefined
+    ? { value: outside.value, source: outside.source }
+    : auth.token !== undefined
+    ? { value: auth.token, source: "file" }
+    : undefined;
+  const password: Sourced<string> | undefined = auth.password === undefined
+    ? undefined
+    : { value: auth.password, source: "file" };
+  return {
+    mode: auth.mode ?? (password !== undefined && token === undefined ? "password" : "token"),
+    token: token ?? (stateToken === undefined ? undefined : {
+      value: stateToken,
+      source: "state folder",
+    }),
+    password,
+  };
+}
+
+/** The settings that flags and the environment decide, whatever the file says. */
+export function overriddenSettings(
+  flags: ServeFlags,
+  env: Environment,
+): readonly { readonly path: readonly string[]; readonly by: string }[] {
+  const settings = {
+    port: ["gateway", "port"],
+    bind: ["gateway", "bind"],
+    token: ["gateway", "auth", "token"],
+  } as const;
+  return (["port", "bind", "token"] as const).flatMap((name) => {
+    const outside = fromOutside(name, flags, env);
+    return outside === undefined ? [] : [{ path: settings[name], by: outside.path }];
+  });
 }
 
 function fromOutside(

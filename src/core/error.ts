@@ -20,6 +20,8 @@ export type ErrorCode = typeof ERROR_CODES[number];
 export interface ErrorExtras {
   /** Machine-readable facts; JSON. */
   readonly details?: Readonly<Record<string, unknown>>;
+  /** JSON that stands beside the error, as an answer's payload does, on wires whose frames have room. */
+  readonly payload?: Readonly<Record<string, unknown>>;
   /** Asking the same again may succeed. */
   readonly retryable?: boolean;
   /** When, in milliseconds from now. */

@@ -42,10 +42,14 @@ export function isAgentId(text: string): text is AgentId {
   return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(text);
 }
 
-/** `agent:<agent id>:<rest>`, no control characters, bounded, lower case. */
+/**
+ * `agent:<agent id>:<name>`, bounded, lower case. The name has no white space around it and holds no
+ * character that cannot be seen: control, format (zero width, bidi) and line separator characters.
+ */
 export function isSessionKey(text: string): text is SessionKey {
-  return text.length <= MAX_SESSION_KEY_CHARS &&
-    /^agent:[a-z0-9][a-z0-9_-]{0,63}:[^\p{Cc}\p{Cs}]+$/u.test(text) && text === text.toLowerCase();
+  if (text.length > MAX_SESSION_KEY_CHARS || text !== text.toLowerCase()) return false;
+  const [, name = ""] = /^agent:[a-z0-9][a-z0-9_-]{0,63}:(.+)$/su.exec(text) ?? [];
+  return /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+$/u.test(name) && name === name.trim();
 }
 
 /** The tenant of a gateway that serves one household. */

@@ -4,6 +4,13 @@ export interface Peer {
   readonly ip: string;
   /** A loopback address, a loopback Host, and no proxy in between: the gateway's own host. */
   readonly local: boolean;
+  /** Something stands between: the request carries forwarding headers, trusted or not. Never local then. */
+  readonly forwarded?: boolean;
+  /**
+   * Whom a proxy names that is not trusted. Anyone may write it, so it only tells failures apart
+   * below a bound for the proxy as a whole.
+   */
+  readonly claimedIp?: string;
   /** The Origin header: present means that a browser page opened the connection. */
   readonly origin?: string;
   /** The Host header. */

@@ -4,7 +4,8 @@
  * with the tenant. What {@linkcode Store.commit} resolved for survives the death of the process.
  *
  * The parts of a key, tags and prefixes are well-formed Unicode without U+0000; tenant, kind and id are
- * not empty. Ids sort by code point. Anything else is a {@linkcode StoreMisuse}.
+ * not empty. Ids sort by code point. Numbers in a value are finite. Anything else is a
+ * {@linkcode StoreMisuse}.
  */
 
 import { quote } from "../core/quote.ts";
@@ -131,6 +132,12 @@ export class StoreConflict extends Error {
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
 }
+
+/**
+ * There is no room for what a commit adds: its bound, the disk or a quota is reached. Reads work, and so
+ * do commits that only remove as long as the disk lets the database write at all.
+ */
+export class StoreFull extends StoreUnavailable {}
 
 /** A defect of the caller: an argument that no adapter accepts. Nothing was applied. */
 export class StoreMisuse extends Error {

@@ -1,14 +1,30 @@
 /** The gateway's shared secret: who presents it rightly, and who has guessed too often. */
 
 import type { Role, Scope } from "../core/access.ts";
+import type { DeviceId } from "../core/id.ts";
 import type { Peer } from "../core/peer.ts";
 import { FailureLimiter, type FailureLimits } from "../core/rate.ts";
 import type { Clock } from "../ports/clock.ts";
 import { cutScopes, type GrantOptions, sharedCeiling, wantedScopes } from "./scope_grant.ts";
-import { sameSecret } from "./secret_digest.ts";
+import { sameDigest, secretDigest } from "./secret_digest.ts";
 
 /** Ten wrong secrets in a minute lock the source out for five minutes: 2880 guesses a day at the most. */
 export const LOCK_OUT: FailureLimits = { failures: 10, windowMs: 60_000, lockMs: 300_000 };
+
+/**
+ * Programs on the gateway's own host share one source with its owner, so that a lock would let any user
+ * of the host shut the owner out: after ten wrong secrets in a minute, one a second is looked at.
+ */
+export const LOCAL_PACE: FailureLimits = { failures: 10, windowMs: 60_000, lockMs: 1_000 };
+
+/**
+ * Whom a proxy names is believed only so far: after fifty wrong secrets in a minute, whoever they are
+ * said to come from, all that comes through it is locked out, and nothing else is.
+ */
+export const PROXY_LOCK_OUT: FailureLimits = { failures: 50, windowMs: 60_000, lockMs: 300_000 };
+
+/** Fewest characters, and fewest different ones, of a secret that no number of guesses finds. */
+const UNGUESSABLE = { characters: 32, different: 8 } as const;
 
 /** What the settings say about access, read anew for each check. */
 export interface AuthOptions extends GrantOptions {
@@ -50,18 +66,31 @@ export function isUsableSecret(value: unknown): value is string {
   return typeof value === "string" && !NO_SECRET.has(value.trim().toLowerCase());
 }
 
+/** Whether a secret is too long to be guessed at any rate; one that the gateway made has 48 hex digits. */
+export function isUnguessable(secret: unknown): boolean {
+  return typeof secret === "string" && secret.length >= UNGUESSABLE.characters &&
+    new Set(secret).size >= UNGUESSABLE.different;
+}
+
 /**
- * Checks shared secrets and counts failures per source. A source is an address (of IPv6 its /64, which
- * one host owns whole) together with whether a browser speaks: a page that guesses on the gateway's own
- * host does not lock out the command line.
+ * Checks shared secrets and counts failures per source; see {@linkcode failureSource}. A device that
+ * proved its key and is paired is a source of its own, wherever it connects from.
  */
 export class Authenticator {
   readonly #options: () => AuthOptions;
   readonly #failures: FailureLimiter;
+  readonly #local: FailureLimiter;
+  readonly #proxies: FailureLimiter;
+  readonly #devices: FailureLimiter;
+  #digest: { readonly secret: string; readonly bytes: Promise<Uint8Array> } | undefined;
 
   constructor(parts: { readonly clock: Clock; readonly options: () => AuthOptions }) {
+    const now = () => parts.clock.monotonic();
     this.#options = parts.options;
-    this.#failures = new FailureLimiter(() => parts.clock.monotonic(), LOCK_OUT);
+    this.#failures = new FailureLimiter(now, LOCK_OUT);
+    this.#local = new FailureLimiter(now, LOCAL_PACE);
+    this.#proxies = new FailureLimiter(now, PROXY_LOCK_OUT);
+    this.#devices = new FailureLimiter(now, LOCK_OUT);
   }
 
   /** The settings as they are now. */
@@ -79,14 +108,43 @@ export class Authenticator {
     return cutScopes(this.wanted(asked), sharedCeiling(local, this.#options()));
   }
 
-  /** Milliseconds until the peer may try again; 0 when it may now. */
+  /** Milliseconds until a wrong secret of the peer is looked at again; 0: now. */
   lockedFor(peer: Peer): number {
-    return this.#failures.lockedFor(failureSource(peer));
+    const source = failureSource(peer);
+    if (isOwnProgram(peer)) return this.#local.lockedFor(source);
+    const own = this.#failures.lockedFor(source);
+    return peer.forwarded === true ? Math.max(own, this.#proxies.lockedFor(proxyOf(peer))) : own;
+  }
+
+  /**
+   * Milliseconds until the right secret of the peer counts again; 0: now. As {@linkcode lockedFor},
+   * except that no guessing bars a program on this host from an unguessable secret.
+   */
+  barredFor(peer: Peer): number {
+    return isOwnProgram(peer) && this.#unguessable() ? 0 : this.lockedFor(peer);
   }
 
   /** Counts one wrong secret or device token. */
   failed(peer: Peer): void {
-    this.#failures.fail(failureSource(peer));
+    const source = failureSource(peer);
+    if (isOwnProgram(peer)) return void this.#local.fail(source);
+    this.#failures.fail(source);
+    if (peer.forwarded === true) this.#proxies.fail(proxyOf(peer));
+  }
+
+  /** {@linkcode lockedFor} for a paired device that proved its key. */
+  deviceLockedFor(device: DeviceId): number {
+    return this.#devices.lockedFor(device);
+  }
+
+  /** {@linkcode barredFor} for a paired device that proved its key and shows the shared secret. */
+  deviceBarredFor(device: DeviceId): number {
+    return this.#unguessable() ? 0 : this.deviceLockedFor(device);
+  }
+
+  /** Counts one wrong secret or token of a paired device that proved its key. */
+  deviceFailed(device: DeviceId): void {
+    this.#devices.fail(device);
   }
 
   /**
@@ -100,7 +158,9 @@ export class Authenticator {
     const shown = presented[options.mode];
     if (!isUsableSecret(secret)) return "unconfigured";
     if (typeof shown !== "string" || shown.trim() === "") return "missing";
-    return isUsableSecret(shown) && await sameSecret(shown, secret) ? "ok" : "mismatch";
+    if (!isUsableSecret(shown)) return "mismatch";
+    const [own, theirs] = await Promise.all([this.#digestOf(secret), secretDigest(shown)]);
+    return sameDigest(own, theirs) ? "ok" : "mismatch";
   }
 
   /**
@@ -108,22 +168,53 @@ export class Authenticator {
    * against the source; a source that is locked out is refused whatever it shows.
    */
   async authorizeBearer(header: string | undefined, peer: Peer): Promise<BearerVerdict> {
-    const locked = this.lockedFor(peer);
-    if (locked > 0) return { ok: false, reason: "locked", retryAfterMs: locked };
+    const barred = this.barredFor(peer);
+    if (barred > 0) return { ok: false, reason: "locked", retryAfterMs: barred };
     const shown = /^bearer +(.*)$/i.exec(header?.trim() ?? "")?.[1];
     const verdict = await this.check({ token: shown, password: shown });
     // Requests that were compared at the same time may have locked the source meanwhile.
-    const lockedMeanwhile = this.lockedFor(peer);
-    if (lockedMeanwhile > 0) return { ok: false, reason: "locked", retryAfterMs: lockedMeanwhile };
+    const locked = verdict === "ok" ? this.barredFor(peer) : this.lockedFor(peer);
+    if (locked > 0) return { ok: false, reason: "locked", retryAfterMs: locked };
     if (verdict === "ok") return { ok: true };
     if (verdict === "mismatch") this.failed(peer);
     return { ok: false, reason: verdict };
   }
+
+  #unguessable(): boolean {
+    const options = this.#options();
+    return isUnguessable(options[options.mode]);
+  }
+
+  /** The digest of the gateway's own secret, made anew only when the secret is another. */
+  #digestOf(secret: string): Promise<Uint8Array> {
+    if (this.#digest?.secret !== secret) this.#digest = { secret, bytes: secretDigest(secret) };
+    return this.#digest.bytes;
+  }
 }
 
-/** The name under which a peer's failures are counted. */
+/** A program on the gateway's own host that speaks to it without a proxy. */
+function isOwnProgram(peer: Peer): boolean {
+  return peer.local && peer.forwarded !== true && peer.origin === undefined;
+}
+
+/**
+ * The name under which a peer's failures are counted: its address (of IPv6 the /64, which one host owns
+ * whole), whether it is this host, came by a proxy (and for whom), or neither, and whether a browser
+ * speaks. So a page, or whoever a proxy of this host lets in, does not lock out the command line.
+ */
 export function failureSource(peer: Peer): string {
-  return `${network(peer.ip.toLowerCase())} ${peer.origin === undefined ? "program" : "page"}`;
+  const { ip, local, forwarded, claimedIp, origin } = peer;
+  const way = forwarded === true
+    ? claimedIp === undefined ? "forwarded" : `for ${network(claimedIp.toLowerCase())}`
+    : local
+    ? "local"
+    : "remote";
+  return `${network(ip.toLowerCase())} ${way} ${origin === undefined ? "program" : "page"}`;
+}
+
+/** The name under which all failures through a proxy are counted. */
+function proxyOf(peer: Peer): string {
+  return network(peer.ip.toLowerCase());
 }
 
 /** An IPv4 address as it is, also when mapped into IPv6; of IPv6 the first four groups. */

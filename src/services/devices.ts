@@ -70,8 +70,10 @@ export interface PresentedToken {
 
 /** Who decides about a device. */
 export interface Approver {
-  /** Nobody gives more than this. */
+  /** Nobody gives more than this, nor takes a token that holds more from another device. */
   readonly scopes: readonly string[];
+  /** The approver's own device, whose tokens it may replace and revoke whatever they hold. */
+  readonly device?: DeviceId;
   /**
    * Runs a task once the approver has its answer; absent: at once. For a device that changes its own
    * token, whose connection ends with the announcement.
@@ -234,8 +236,11 @@ export class Devices {
 
   /**
    * Replaces a token; the old one and the connections of the device in that role end. `scopes` absent:
-   * as before. Throws `INVALID_REQUEST`: `unknown deviceId/role`, `missing scope: …` for more than the
-   * approver has, or a text that says so for more than the device was approved for.
+   * as before. As the answer holds the token, it is for the device itself or for an admin. Throws
+   * `INVALID_REQUEST`: `unknown deviceId/role`, `missing scope: …` for more than the approver has, for
+   * another device that has more than the approver, or for one of which the approver is no admin, or a
+   * text that says so for more than the device was approved for. A retryable `UNAVAILABLE`: others
+   * changed the device at the same time.
    */
   async rotateToken(
     tenant: TenantId,
@@ -249,6 +254,8 @@ export class Devices {
         : knownScopes(wanted.scopes);
       refuseUnapproved(scopes, approved);
       refuseBeyond(scopes, approver);
+      refuseStronger(record, stored, approver);
+      if (approver.device !== record.deviceId) refuseBeyond(["operator.admin"], approver);
       return this.#tokens.renewed(stored, { role, scopes });
     });
     const { deviceId } = record;
@@ -258,8 +265,9 @@ export class Devices {
 
   /**
    * Takes a token away; the connections of the device in that role end. The device may get a new one
-   * with the shared secret. Doing it again changes nothing. Throws `INVALID_REQUEST`
-   * `unknown deviceId/role`.
+   * with the shared secret. Doing it again changes and announces nothing. Throws `INVALID_REQUEST`:
+   * `unknown deviceId/role`, or `missing scope: …` for another device that has more than the approver.
+   * A retryable `UNAVAILABLE`: others changed the device at the same time.
    */
   async revokeToken(
     tenant: TenantId,
@@ -267,12 +275,13 @@ export class Devices {
     approver: Approver,
   ): Promise<{ readonly deviceId: DeviceId; readonly role: Role; readonly revokedAtMs: number }> {
     const now = this.#clock.now();
-    const { record, role } = await this.#change(tenant, name, ({ stored }) => {
+    const { record, role, changed } = await this.#change(tenant, name, ({ record, stored }) => {
       if (stored === undefined) throw unknownToken();
-      return { ...stored, revokedAtMs: stored.revokedAtMs ?? now };
+      refuseStronger(record, stored, approver);
+      return stored.revokedAtMs === undefined ? { ...stored, revokedAtMs: now } : stored;
     });
     const { deviceId } = record;
-    this.#revoked(tenant, { deviceId, role }, approver);
+    if (changed) this.#revoked(tenant, { deviceId, role }, approver);
     return { deviceId, role, revokedAtMs: record.tokens[role]?.revokedAtMs ?? now };
   }
 
@@ -302,6 +311,7 @@ export class Devices {
     return next;
   }
 
+  /** Changes a token; one that `change` returns as it was is not written. */
   async #change(
     tenant: TenantId,
     name: TokenName,
@@ -310,16 +320,19 @@ export class Devices {
       readonly role: Role;
       readonly stored: StoredToken | undefined;
     }) => StoredToken,
-  ): Promise<{ readonly record: DeviceRecord; readonly role: Role }> {
+  ): Promise<{ readonly record: DeviceRecord; readonly role: Role; readonly changed: boolean }> {
     const { deviceId, role } = name;
     if (!isDeviceId(deviceId) || !isRole(role)) throw unknownToken();
-    const record = await this.#paired.update(tenant, deviceId, (current) => {
-      if (current === undefined || !current.roles.includes(role)) throw unknownToken();
-      const stored = current.tokens[role];
-      return { value: withStored(current, change({ record: current, role, stored })) };
+    return await retryConflict(async () => {
+      const item = await this.#paired.get(tenant, deviceId);
+      if (item === undefined || !item.value.roles.includes(role)) throw unknownToken();
+      const stored = item.value.tokens[role];
+      const token = change({ record: item.value, role, stored });
+      if (token === stored) return { record: item.value, role, changed: false };
+      const record = withStored(item.value, token);
+      await this.#store.commit([this.#paired.put(tenant, deviceId, record, item.revision)]);
+      return { record, role, changed: true };
     });
-    if (record === undefined) throw unknownToken();
-    return { record, role };
   }
 
   #revoked(
@@ -350,6 +363,19 @@ function refuseUnapproved(scopes: readonly Scope[], approved: readonly Scope[]):
     `the device was not approved for ${missing.join(", ")}; let it ask for that and approve it`,
     { details: { missing } },
   );
+}
+
+/**
+ * Who has less than a device neither takes its token nor ends its connections. What the device was
+ * approved for counts besides what its token holds, as it may have that again at its next connect.
+ */
+function refuseStronger(
+  record: DeviceRecord,
+  stored: StoredToken | undefined,
+  approver: Approver,
+): void {
+  if (approver.device === record.deviceId) return;
+  refuseBeyond(knownScopes([...stored?.scopes ?? [], ...record.scopes]), approver);
 }
 
 function refuseBeyond(scopes: readonly Scope[], approver: Approver): void {

@@ -15,7 +15,7 @@ export interface RunEvent {
   readonly type: "run";
   readonly runId: RunId;
   readonly sessionKey: SessionKey;
-  /** The session key as the client that started the run wrote it; its events echo it. */
+  /** The session key as the client that started the run wrote it, trimmed; its events echo it. */
   readonly requestedKey: string;
   /** 1 for the first step of the run. */
   readonly sequence: number;
@@ -29,7 +29,10 @@ export interface RunEvent {
  */
 export type RunStep =
   | { readonly kind: "start" }
-  /** `text` is all text so far; `partial` marks the steps that a slow display should show. */
+  /**
+   * `text` is all text so far, no longer than a session keeps; `delta` what was said since the step
+   * before, which is one part or, of a long text, many. `partial`: a slow display should show it.
+   */
   | {
     readonly kind: "text";
     readonly delta: string;

@@ -7,7 +7,8 @@ import type { Outcome } from "./run_execution.ts";
 import type { Place } from "./run_queue.ts";
 import { MAX_RECORD_TEXT_CHARS, type RunRecord } from "./run_record.ts";
 import { type RunRequest, TIMEOUT_SUMMARY } from "./run_request.ts";
-import type { NewMessage, SessionEntry } from "./session_entry.ts";
+import { beginning } from "./run_text.ts";
+import { MAX_MESSAGE_TEXT_CHARS, type NewMessage, type SessionEntry } from "./session_entry.ts";
 
 /** What a run keeps of its request; message and pictures are in the transcript by then. */
 export type RunTerms = Pick<
@@ -27,6 +28,8 @@ export class LiveRun {
   readonly runId: RunId;
   readonly terms: RunTerms;
   readonly acceptedAt: number;
+  /** Who asked, as `partyOf` of `run_party.ts` names them. */
+  readonly party: string;
   /** Whether the message was stored; never rejects. */
   readonly claimed: PromiseWithResolvers<boolean> = Promise.withResolvers();
   /** How the run ended, with all of its text; never rejects. */
@@ -43,12 +46,13 @@ export class LiveRun {
   #sequence = 0;
 
   constructor(
-    identity: { tenant: TenantId; runId: RunId; acceptedAt: number },
+    identity: { tenant: TenantId; runId: RunId; acceptedAt: number; party: string },
     terms: RunTerms,
   ) {
     this.tenant = identity.tenant;
     this.runId = identity.runId;
     this.acceptedAt = identity.acceptedAt;
+    this.party = identity.party;
     const { kind, sessionKey, requestedKey, thinking, timeoutMs, extraSystemPrompt } = terms;
     this.terms = { kind, sessionKey, requestedKey, thinking, timeoutMs, extraSystemPrompt };
   }
@@ -133,9 +137,9 @@ export class LiveRun {
     };
   }
 
-  /** The last step that is told of a run that ended so. */
+  /** The last step that is told of a run that ended so; its text is no longer than a session keeps. */
   endStep(outcome: Outcome): RunStep {
-    const { text } = outcome;
+    const text = beginning(outcome.text, MAX_MESSAGE_TEXT_CHARS);
     switch (outcome.kind) {
       case "ok":
         return { kind: "end", text, stopReason: outcome.stopReason, usage: outcome.usage };
@@ -169,6 +173,5 @@ export function keptRecord(record: RunRecord): RunRecord {
   const { text = "" } = record;
   if (record.kind === "chat") return { ...record, text: undefined };
   if (text.length <= MAX_RECORD_TEXT_CHARS) return record;
-  const cut = text.slice(0, MAX_RECORD_TEXT_CHARS);
-  return { ...record, text: cut.isWellFormed() ? cut : cut.slice(0, -1), textCut: true };
+  return { ...record, text: beginning(text, MAX_RECORD_TEXT_CHARS), textCut: true };
 }

@@ -15,7 +15,7 @@ import {
   pendingToJson,
 } from "./device_record.ts";
 import type { Hub } from "./hub.ts";
-import { commitUnlessConflict } from "./retry_conflict.ts";
+import { commitUnlessConflict, retryConflict } from "./retry_conflict.ts";
 
 /** How long a request waits for a decision, in milliseconds. Source: the reference gateway. */
 export const PENDING_TTL_MS = 300_000;
@@ -113,13 +113,17 @@ export class PendingDevices {
       ts: this.#clock.now(),
     };
     const replaced: PendingDevice[] = [];
-    const current = await this.#requests.update(tenant, requestKey(ask), (stored) => {
-      const live = stored !== undefined && stored.ts >= this.#oldest() ? [stored] : [];
-      if (live.some((request) => covers(request.scopes, scopes))) return undefined;
+    const current = await retryConflict(async () => {
+      const item = await this.of(tenant, ask);
+      const live = item !== undefined && item.value.ts >= this.#oldest() ? [item.value] : [];
+      const same = live.find((request) => covers(request.scopes, scopes));
+      if (same !== undefined) return same;
       replaced.splice(0, replaced.length, ...live);
-      return { value: fresh };
+      const write = this.#requests.put(tenant, requestKey(ask), fresh, item?.revision ?? 0);
+      await this.#store.commit([write]);
+      return fresh;
     });
-    if (current !== undefined && current.requestId !== fresh.requestId) return current;
+    if (current !== fresh) return current;
     for (const { requestId } of replaced) {
       this.resolved(tenant, { requestId, deviceId, decision: "rejected" });
     }

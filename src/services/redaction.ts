@@ -30,7 +30,7 @@ export function redactDocument(document: JsonObject, rules: Pick<Rules, "isSecre
  * Undefined when the outcome would not read as the redacted document: then nothing may be shown.
  */
 export function redactText(raw: string, text: SettingsText, rules: Rules): string | undefined {
-  const secrets = secretsOf(text, rules);
+  const redactComment = commentRedaction(text, rules);
   const edits: Edit[] = [];
   for (const scalar of text.scalars) {
     if (!rules.isSecret(scalar.path, scalar.value)) continue;
@@ -38,7 +38,7 @@ export function redactText(raw: string, text: SettingsText, rules: Rules): strin
   }
   for (const comment of text.comments) {
     const before = raw.slice(comment.start, comment.end);
-    const after = redactComment(before, secrets);
+    const after = redactComment(before);
     if (after !== before) edits.push({ ...comment, text: after });
   }
   const redacted = applyEdits(raw, edits);
@@ -151,33 +151,89 @@ function secretsOf(text: SettingsText, rules: Pick<Rules, "isSecret">): readonly
     .sort((left, right) => right.length - left.length);
 }
 
-/** A setting that was commented out: a name that speaks of a secret, then its value to the line's end. */
-const COMMENTED_SECRET =
-  /([\w$.-]*(?:token|passw|passphrase|secret|api[-_]?key|private[-_]?key|credential|authorization|cookie)[\w$.-]*["']?[ \t]*[:=][ \t]*)(\S[^\r\n]*?)([ \t]*(?:\*\/)?)$/gim;
+/** How a text's comments are shown. Beyond the work allowed, their lines are hidden whole. */
+function commentRedaction(
+  text: SettingsText,
+  rules: Pick<Rules, "isSecret">,
+): (comment: string) => string {
+  const secrets = secretsOf(text, rules);
+  const chars = text.comments.reduce((sum, { start, end }) => sum + end - start, 0);
+  const whole = secrets.length * chars > MAX_COMMENT_WORK;
+  return (comment) => {
+    let redacted = comment;
+    if (!whole) {
+      for (const secret of secrets) redacted = redacted.replaceAll(secret, REDACTED);
+    }
+    return redacted.replace(
+      /[^\r\n\u2028\u2029]+/g,
+      (line) => whole || line.length > MAX_COMMENT_LINE ? hiddenLine(line) : redactLine(line),
+    );
+  };
+}
 
-/** An opaque word: at least 20 characters with a letter and a digit among them. */
-const OPAQUE_WORD = /\b(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}/g;
+/** Secrets times characters of comments that are compared at most; some tenths of a second. */
+const MAX_COMMENT_WORK = 100_000_000;
 
-function redactComment(comment: string, secrets: readonly string[]): string {
-  let text = comment;
-  for (const secret of secrets) text = text.replaceAll(secret, REDACTED);
-  return text
-    .replace(
-      COMMENTED_SECRET,
-      (_match, name: string, _value: string, end: string) => `${name}${REDACTED}${end}`,
-    )
-    .replace(OPAQUE_WORD, REDACTED);
+/** Longest line of a comment that is shown, in characters; people write shorter ones. */
+const MAX_COMMENT_LINE = 4_096;
+
+/** A name that speaks of a secret. */
+const SECRET_NAME =
+  /token|passw|passphrase|secret|api[-_]?key|private[-_]?key|credential|authorization|cookie/i;
+
+/** Shortest opaque word, in characters, that is taken for a secret. */
+const MIN_OPAQUE_CHARS = 20;
+
+/** One line of a comment; each of its characters is looked at a fixed number of times. */
+function redactLine(line: string): string {
+  const value = commentedValue(line);
+  const shown = value === undefined
+    ? line
+    : line.slice(0, value) + REDACTED + line.slice(endOfValue(line));
+  return shown.replace(/[\w+=-]+/g, (word) => {
+    const start = word.search(/\w/);
+    const opaque = start >= 0 && word.length - start >= MIN_OPAQUE_CHARS &&
+      /\d/.test(word) && /[A-Za-z]/.test(word);
+    return opaque ? word.slice(0, start) + REDACTED : word;
+  });
+}
+
+/** Where the value of a setting begins that was commented out under a name that speaks of a secret. */
+function commentedValue(line: string): number | undefined {
+  const assignment = /["']?[ \t]*[:=][ \t]*(?=\S)/y;
+  for (const { 0: word, index } of line.matchAll(/[\w$.-]+/g)) {
+    if (!SECRET_NAME.test(word)) continue;
+    assignment.lastIndex = index + word.length;
+    if (!assignment.test(line)) continue;
+    return assignment.lastIndex < endOfValue(line) ? assignment.lastIndex : undefined;
+  }
+  return undefined;
+}
+
+/** Where the value at the end of a line ends: before blanks and the comment's own end. */
+function endOfValue(line: string): number {
+  const trimmed = line.trimEnd();
+  return (trimmed.endsWith("*/") ? trimmed.slice(0, -2).trimEnd() : trimmed).length;
+}
+
+/** A line of which only the comment's own signs stay. */
+function hiddenLine(line: string): string {
+  const start = /^[ \t]*(?:\/\/|\/\*|#)?/.exec(line)?.[0].length ?? 0;
+  const end = Math.max(start, endOfValue(line));
+  return `${line.slice(0, start)} ${REDACTED} ${line.slice(end).trimStart()}`.trimEnd();
 }
 
 /** Comments that come back as they were shown get their hidden part again, in the order of the text. */
 function restoreComments(submitted: RawText, current: RawText, rules: Rules): readonly Edit[] {
-  const secrets = secretsOf(current.text, rules);
+  const redactComment = commentRedaction(current.text, rules);
   const originals = new Map<string, string[]>();
   for (const span of current.text.comments) {
     const original = current.raw.slice(span.start, span.end);
-    const shown = redactComment(original, secrets);
+    const shown = redactComment(original);
     if (shown === original) continue;
-    originals.set(shown, [...originals.get(shown) ?? [], original]);
+    const alike = originals.get(shown);
+    if (alike === undefined) originals.set(shown, [original]);
+    else alike.push(original);
   }
   const edits: Edit[] = [];
   for (const span of submitted.text.comments) {
@@ -209,8 +265,11 @@ function originalOf(value: Json, path: SettingPath, options: {
   return { ok: false, issues: [{ path: where, message }] };
 }
 
-/** The value of `current` that belongs at `path` of `submitted`. */
-function counterpart(
+/**
+ * The value of `current` that belongs at `path` of `submitted`: elements of lists are matched by their
+ * `id` where they have one, else by index.
+ */
+export function counterpart(
   path: SettingPath,
   submitted: JsonObject,
   current: JsonObject,
@@ -230,7 +289,8 @@ function counterpart(
   return theirs;
 }
 
-function elementLike(
+/** The element of `theirs` that is the same thing as `mine`, which stands at `index` of its own list. */
+export function elementLike(
   mine: Json | undefined,
   index: number,
   theirs: readonly Json[],

@@ -8,7 +8,8 @@ import type { Agents } from "./agents.ts";
 import { MAX_CONVERSATION_MESSAGES, systemPrompt, toConversation } from "./conversation.ts";
 import type { LiveRun } from "./live_run.ts";
 import { modelName, type Models } from "./models.ts";
-import { followAnswer, GENERIC_FAILURE, type Outcome, type TextStep } from "./run_execution.ts";
+import { followAnswer, GENERIC_FAILURE, type Outcome } from "./run_execution.ts";
+import type { TextStep } from "./run_text.ts";
 import type { SessionEntry } from "./session_entry.ts";
 import type { Sessions } from "./sessions.ts";
 

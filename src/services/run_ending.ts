@@ -4,7 +4,7 @@ import { invalidRequest } from "../core/error.ts";
 import type { Log } from "../ports/log.ts";
 import { keptRecord, type LiveRun } from "./live_run.ts";
 import { modelName } from "./models.ts";
-import type { Outcome } from "./run_execution.ts";
+import { type Outcome, unsavedOutcome } from "./run_execution.ts";
 import type { RunRecords } from "./run_record.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -15,39 +15,45 @@ export interface EndingParts {
   readonly log: Log;
 }
 
+/** Why a run of a conversation that was put away meanwhile has no answer. */
+export const SESSION_REPLACED =
+  "the session was reset or deleted while the run went on; send the message again with a new idempotency key";
+
 /**
- * One commit: answer, session and record; of a session that was reset or deleted while the run went
- * on, the record alone. False when it failed; the log says why.
+ * One commit: answer, session and record; returns what is to be told. Where the session was reset or
+ * deleted while the run went on, its question was put away with the old conversation: nobody will read
+ * the answer beside it, so the run fails and the record alone is stored. Where nothing can be stored,
+ * the run fails too; the log says why.
  */
 export async function saveEnding(
   { records, sessions, log }: EndingParts,
   { run, outcome, endedAt }: { run: LiveRun; outcome: Outcome; endedAt: number },
-): Promise<boolean> {
+): Promise<Outcome> {
   const { tenant, runId, terms } = run;
-  const record = keptRecord(run.endRecord(outcome, endedAt));
+  const recordOf = (told: Outcome) => keptRecord(run.endRecord(told, endedAt));
   let replaced = false;
-  const save = async (): Promise<void> => {
+  const save = async (): Promise<Outcome> => {
     await sessions.append(tenant, terms.sessionKey, {
       messages: run.answerMessages(outcome, endedAt),
       change: (entry) => {
         replaced = entry.sessionId !== run.sessionId;
-        if (replaced) {
-          throw invalidRequest("the session was reset or deleted while the run went on");
-        }
+        if (replaced) throw invalidRequest(SESSION_REPLACED);
         return run.changeEntry(entry, outcome);
       },
-      alongside: [records.put(tenant, runId, record)],
+      alongside: [records.put(tenant, runId, recordOf(outcome))],
     });
+    return outcome;
   };
   try {
-    await save().catch((error) => {
+    return await save().catch(async (error) => {
       if (!replaced) throw error;
-      return records.save(tenant, runId, record);
+      const told = unsavedOutcome(outcome, SESSION_REPLACED);
+      await records.save(tenant, runId, recordOf(told));
+      return told;
     });
-    return true;
   } catch (error) {
     log.write("error", "end of a run not stored", { runId, error: describeError(error) });
-    return false;
+    return unsavedOutcome(outcome);
   }
 }
 

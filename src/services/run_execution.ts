@@ -2,9 +2,9 @@
 
 import type { Clock } from "../ports/clock.ts";
 import { ModelError, type ModelPart, type ModelRequest, type ModelUsage } from "../ports/model.ts";
+import { beginning, RunText, type TextStep } from "./run_text.ts";
 
-/** Least time between two steps that a slow display should show, in milliseconds. */
-export const PARTIAL_INTERVAL_MS = 150;
+export { PARTIAL_INTERVAL_MS } from "./run_text.ts";
 
 /** Most text of one answer, in characters; a longer one fails, to bound a run's memory. */
 export const MAX_RUN_TEXT_CHARS = 4 * 1024 * 1024;
@@ -36,18 +36,11 @@ export function settledOutcome(outcome: Outcome, { aborted }: { aborted: boolean
 }
 
 /** What is told where the outcome could not be stored: an answer that nobody can read again is none. */
-export function unsavedOutcome(outcome: Outcome): Outcome {
-  if (outcome.kind !== "ok") return outcome;
-  const message =
-    "the answer could not be stored; send the message again with a new idempotency key";
-  return { kind: "failed", text: outcome.text, message };
-}
-
-/** One piece of text: itself, all text so far, and whether a slow display should show it. */
-export interface TextStep {
-  readonly delta: string;
-  readonly text: string;
-  readonly partial: boolean;
+export function unsavedOutcome(
+  outcome: Outcome,
+  why = "the answer could not be stored; send the message again with a new idempotency key",
+): Outcome {
+  return outcome.kind === "ok" ? { kind: "failed", text: outcome.text, message: why } : outcome;
 }
 
 /** What {@linkcode followAnswer} needs besides the request. */
@@ -59,19 +52,18 @@ export interface FollowOptions {
   readonly onText: (step: TextStep) => void;
 }
 
-/** Streams one answer; never throws. */
+/** Streams one answer; never throws. An answer that ends or fails was told to its last part before. */
 export async function followAnswer(
   request: ModelRequest,
   { stream, clock, signal, onText }: FollowOptions,
 ): Promise<Outcome> {
-  let text = "";
-  let shownAt = -Infinity;
+  const said = new RunText({ clock, onText });
   let interrupt = (): void => {};
   const onAbort = (): void => interrupt();
   signal.addEventListener("abort", onAbort, { once: true });
   let parts: AsyncIterator<ModelPart> | undefined;
   try {
-    if (signal.aborted) return { kind: "aborted", text };
+    if (signal.aborted) return { kind: "aborted", text: said.text };
     const iterator = stream(request, signal)[Symbol.asyncIterator]();
     parts = iterator;
     for (;;) {
@@ -79,28 +71,29 @@ export async function followAnswer(
         interrupt = () => resolve(undefined);
         iterator.next().then(resolve, reject);
       });
-      if (next === undefined || signal.aborted) return { kind: "aborted", text };
+      if (next === undefined || signal.aborted) return { kind: "aborted", text: said.text };
       if (next.done === true) {
-        return { kind: "failed", text, message: "the model's answer broke off; send it again" };
+        said.flush();
+        const message = "the model's answer broke off; send it again";
+        return { kind: "failed", text: said.text, message };
       }
       const part = next.value;
       if (part.type === "end") {
-        return { kind: "ok", text, stopReason: part.stopReason, usage: part.usage };
+        said.flush();
+        return { kind: "ok", text: said.text, stopReason: part.stopReason, usage: part.usage };
       }
       if (part.type !== "text" || part.text === "") continue;
-      text += part.text;
-      if (text.length > MAX_RUN_TEXT_CHARS) {
+      said.add(part.text);
+      if (said.text.length > MAX_RUN_TEXT_CHARS) {
         const message =
           `the answer is longer than ${MAX_RUN_TEXT_CHARS} characters and was cut off; ask for less`;
-        return { kind: "failed", text: text.slice(0, MAX_RUN_TEXT_CHARS).toWellFormed(), message };
+        return { kind: "failed", text: beginning(said.text, MAX_RUN_TEXT_CHARS), message };
       }
-      const now = clock.monotonic();
-      const partial = now - shownAt >= PARTIAL_INTERVAL_MS;
-      if (partial) shownAt = now;
-      onText({ delta: part.text, text, partial });
     }
   } catch (thrown) {
+    const { text } = said;
     if (signal.aborted) return { kind: "aborted", text };
+    said.flush();
     if (thrown instanceof ModelError) return { kind: "failed", text, message: thrown.message };
     return { kind: "failed", text, message: GENERIC_FAILURE, defect: thrown };
   } finally {

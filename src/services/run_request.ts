@@ -1,13 +1,13 @@
 /** What a run is asked for, and what the one who asks is told. */
 
-import { type GatewayError, invalidRequest } from "../core/error.ts";
+import { GatewayError, invalidRequest } from "../core/error.ts";
 import type { SessionKey } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
 import type { ModelImage } from "../ports/model.ts";
 import { type ChatCommand, chatCommand } from "./chat_command.ts";
 import type { RunId } from "./domain_event.ts";
-import type { RunRecord } from "./run_record.ts";
-import { MAX_MESSAGE_TEXT_CHARS } from "./session_entry.ts";
+import { fingerprintOf, type RunRecord } from "./run_record.ts";
+import { MAX_MESSAGE_TEXT_CHARS, type SessionEntry } from "./session_entry.ts";
 import { SETTING_CHOICES } from "./session_patch.ts";
 
 /** Longest extra system prompt, in characters; it is sent to the model with every message. */
@@ -18,7 +18,7 @@ export interface RunRequest {
   /** `chat`: a message of {@linkcode chatCommand} is a command; `agent`: all is text. */
   readonly kind: "chat" | "agent";
   readonly sessionKey: SessionKey;
-  /** The session key as the client wrote it; the run's events echo it. */
+  /** The session key as the client wrote it, trimmed; the run's events echo it. */
   readonly requestedKey: string;
   /** Becomes the run's id. */
   readonly idempotencyKey: string;
@@ -31,8 +31,8 @@ export interface RunRequest {
   /** Milliseconds from the run's start; 0: as long as a run may take at all; absent: the configured limit. */
   readonly timeoutMs?: number;
   readonly extraSystemPrompt?: string;
-  /** The session that this one works for; stored with it. */
-  readonly spawnedBy?: string;
+  /** The session that this one works for; stored where the run makes its session. */
+  readonly spawnedBy?: SessionKey;
 }
 
 /** What became of a request to run. */
@@ -104,6 +104,22 @@ export function keyReused(runId: RunId): GatewayError {
   return invalidRequest(
     `idempotency key ${quote(runId, 80)} was used with different parameters; use a new key`,
   );
+}
+
+/** What makes two requests the same: their kind and all that the client sent. */
+export function fingerprintOfRequest({ kind, params }: RunRequest): Promise<string> {
+  return fingerprintOf([kind, params]);
+}
+
+/** The entry, unless its policy forbids to send to it. */
+export function allowed(entry: SessionEntry): SessionEntry {
+  if (entry.sendPolicy === "deny") throw invalidRequest("send blocked by session policy");
+  return entry;
+}
+
+/** The refusal of what may succeed when it is sent again. */
+export function unavailable(message: string): GatewayError {
+  return new GatewayError("UNAVAILABLE", message, { retryable: true });
 }
 
 /** Says how a run ended; one that was aborted by its user ended well. */

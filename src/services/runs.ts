@@ -7,6 +7,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { type Store, StoreConflict } from "../ports/store.ts";
 import type { Agents } from "./agents.ts";
+import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import { statusText } from "./chat_command.ts";
 import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
 import { EndedRuns, nameOf } from "./ended_runs.ts";
@@ -16,11 +17,11 @@ import { keptRecord, LiveRun } from "./live_run.ts";
 import type { Models } from "./models.ts";
 import { answer, type Facts } from "./run_answer.ts";
 import { describeError, logFailure, saveEnding } from "./run_ending.ts";
-import { type Outcome, settledOutcome, unsavedOutcome } from "./run_execution.ts";
+import { type Outcome, settledOutcome } from "./run_execution.ts";
 import { gatherFacts } from "./run_facts.ts";
+import { partyOf } from "./run_party.ts";
 import { RunQueue } from "./run_queue.ts";
 import {
-  fingerprintOf,
   isRunId,
   RUN_RECORD_KIND,
   type RunRecord,
@@ -31,13 +32,16 @@ import {
 import { recoverRuns } from "./run_recovery.ts";
 import {
   type AbortOutcome,
+  allowed,
   checkRequest,
   commandOf,
+  fingerprintOfRequest,
   keyReused,
   reportOf,
   type RunReport,
   type RunRequest,
   type StartOutcome,
+  unavailable,
 } from "./run_request.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import type { SessionEntry } from "./session_entry.ts";
@@ -137,8 +141,8 @@ export class Runs {
   /**
    * Takes a message into its session, once for each idempotency key; see {@linkcode StartOutcome}.
    * Throws `INVALID_REQUEST` for a key that came with other params before, for what cannot be asked and
-   * where the session's policy forbids it; `UNAVAILABLE` (retryable) when too much waits or the store
-   * fails, in which case nothing was stored.
+   * where the session's policy forbids it; `UNAVAILABLE` (retryable) when too much waits, the store
+   * fails or another process keeps changing the same key, in which case nothing was stored.
    */
   async start(principal: Principal, request: RunRequest): Promise<StartOutcome> {
     const { tenant } = principal;
@@ -151,11 +155,12 @@ export class Runs {
       return { status: "stopped", ...outcome };
     }
     const name = nameOf(tenant, runId);
-    for (;;) {
+    const party = partyOf(principal);
+    for (let attempt = 1; attempt <= MAX_UPDATE_ATTEMPTS; attempt++) {
       const live = this.#live.get(name);
       if (live === undefined) {
         const acceptedAt = this.#parts.clock.now();
-        const run = new LiveRun({ tenant, runId, acceptedAt }, request);
+        const run = new LiveRun({ tenant, runId, acceptedAt, party }, request);
         const outcome = await this.#claim(run, { request, command });
         if (outcome !== undefined) return outcome;
       } else if (await live.claimed.promise) {
@@ -163,6 +168,9 @@ export class Runs {
         return { status: "in_flight", runId, acceptedAt: live.acceptedAt };
       }
     }
+    throw unavailable(
+      "the message was not accepted, as others are changing the same idempotency key; send it again",
+    );
   }
 
   /**
@@ -191,19 +199,24 @@ export class Runs {
     return { aborted: aborted.length > 0, runIds: aborted.map((run) => run.runId) };
   }
 
-  /** Waits for a run to end, even for one that has not begun. Absent `timeoutMs`: {@linkcode DEFAULT_WAIT_MS}. */
+  /**
+   * Waits for a run to end, even for one that has not begun. Absent `timeoutMs`:
+   * {@linkcode DEFAULT_WAIT_MS}. Bounds and refusals: {@linkcode RunWaiters.wait}.
+   */
   async wait(
-    tenant: TenantId,
+    principal: Principal,
     { runId, timeoutMs = DEFAULT_WAIT_MS, signal }: {
       runId: string;
       timeoutMs?: number;
       signal?: AbortSignal;
     },
   ): Promise<RunReport> {
+    const { tenant } = principal;
     const name = nameOf(tenant, runId);
     const known = isRunId(runId) ? await this.#endOf(tenant, runId) : undefined;
     if (known !== undefined) return reportOf(runId, known);
-    const record = await this.#waiters.wait(name, { timeoutMs, signal });
+    const party = partyOf(principal);
+    const record = await this.#waiters.wait(name, { party, timeoutMs, signal });
     return record === undefined ? { runId, status: "timeout" } : reportOf(runId, record);
   }
 
@@ -291,17 +304,16 @@ export class Runs {
     run: LiveRun,
     { request, revision }: { request: RunRequest; revision: number },
   ): Promise<StartOutcome> {
-    const { tenant, runId, acceptedAt, terms } = run;
-    const { sessionKey, requestedKey } = terms;
+    const { tenant, runId, acceptedAt, party, terms } = run;
+    const { sessionKey, requestedKey: label } = terms;
     const work = () => this.#execute(run);
-    const place = this.#queue.reserve(nameOf(tenant, sessionKey), { work, label: requestedKey });
+    const place = this.#queue.reserve(nameOf(tenant, sessionKey), { work, party, label });
     run.place = place;
     const { entry } = await this.#parts.sessions.append(tenant, sessionKey, {
       messages: [run.questionMessage(request)],
-      change: (before) => ({
-        ...allowed(before),
-        spawnedBy: request.spawnedBy ?? before.spawnedBy,
-      }),
+      // To change whom an existing session belongs to takes more than the right to write into it.
+      change: (before, { isNew }) =>
+        isNew ? { ...before, spawnedBy: request.spawnedBy } : allowed(before),
       alongside: [this.#records.put(tenant, runId, run.openRecord(), revision)],
     });
     run.sessionId = entry.sessionId;
@@ -349,7 +361,7 @@ export class Runs {
   /** The end of a run; undefined while it goes on, and for one that nobody asked for. */
   async #endOf(tenant: TenantId, runId: RunId): Promise<RunRecord | undefined> {
     const name = nameOf(tenant, runId);
-    for (;;) {
+    for (let attempt = 1; attempt <= MAX_UPDATE_ATTEMPTS; attempt++) {
       const live = this.#live.get(name);
       if (live === undefined) {
         const { known } = await this.#ended.lookUp(tenant, runId);
@@ -359,6 +371,8 @@ export class Runs {
         return this.#ended.recall(tenant, runId);
       }
     }
+    // Whatever becomes of it, those who wait are told.
+    return undefined;
   }
 
   // Running.
@@ -397,8 +411,7 @@ export class Runs {
     const endedAt = clock.now();
     logFailure(log, { run, outcome });
     const parts = { sessions, log, records: this.#records };
-    const saved = await saveEnding(parts, { run, outcome, endedAt });
-    const told = saved ? outcome : unsavedOutcome(outcome);
+    const told = await saveEnding(parts, { run, outcome, endedAt });
     const record = run.endRecord(told, endedAt);
     this.#live.delete(name);
     this.#ended.remember(run.tenant, run.runId, record);
@@ -464,19 +477,4 @@ export class Runs {
 async function allEnded(runs: readonly LiveRun[]): Promise<void> {
   const accepted = runs.filter((run) => run.phase !== "claiming");
   await Promise.all(accepted.map((run) => run.ended.promise));
-}
-
-/** What makes two requests the same: their kind and all that the client sent. */
-function fingerprintOfRequest({ kind, params }: RunRequest): Promise<string> {
-  return fingerprintOf([kind, params]);
-}
-
-/** The entry, unless its policy forbids to send to it. */
-function allowed(entry: SessionEntry): SessionEntry {
-  if (entry.sendPolicy === "deny") throw invalidRequest("send blocked by session policy");
-  return entry;
-}
-
-function unavailable(message: string): GatewayError {
-  return new GatewayError("UNAVAILABLE", message, { retryable: true });
 }

@@ -4,7 +4,18 @@ const encoder = new TextEncoder();
 
 /** Whether two texts are equal. The time depends on their lengths alone, never on where they differ. */
 export async function sameSecret(left: string, right: string): Promise<boolean> {
-  const [a, b] = await Promise.all([sha256(encoder.encode(left)), sha256(encoder.encode(right))]);
+  const [a, b] = await Promise.all([secretDigest(left), secretDigest(right)]);
+  return sameDigest(a, b);
+}
+
+/** What {@linkcode sameDigest} compares; kept where one text is compared with many. */
+export function secretDigest(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return sha256(encoder.encode(text));
+}
+
+/** Whether two digests are equal, in a time that does not depend on where they differ. */
+export function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
   let difference = 0;
   for (let at = 0; at < a.length; at++) difference |= (a[at] ?? 0) ^ (b[at] ?? 0);
   return difference === 0;

@@ -5,10 +5,11 @@ import type { AgentId, SessionKey, TenantId } from "../core/id.ts";
 import { escapeText, quote } from "../core/quote.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
-import { type Store, StoreConflict, type StoreWrite } from "../ports/store.ts";
+import { type Store, StoreConflict, StoreFull, type StoreWrite } from "../ports/store.ts";
 import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import { KeyedMutex } from "./keyed_mutex.ts";
-import { putAway } from "./session_archive.ts";
+import { putAway, roomWrites, sweepWrites } from "./session_archive.ts";
+import { SessionCount } from "./session_count.ts";
 import type { NewMessage, SessionEntry, TranscriptMessage } from "./session_entry.ts";
 import { agentOf } from "./session_key.ts";
 import { applyPatch, type SettingChange, settingsOf } from "./session_patch.ts";
@@ -45,9 +46,10 @@ export interface Addition {
   /**
    * Changes the entry; what it does to `sessionId`, `label`, `createdAt` and `updatedAt` is ignored. May
    * be called more than once; what it throws refuses the addition. A session that does not exist is
-   * given to it as it would be made.
+   * given to it as it would be made, with `isNew`. Settings that only an administrator may change are
+   * the caller's to guard: what it sets here is stored.
    */
-  readonly change?: (entry: SessionEntry) => SessionEntry;
+  readonly change?: (entry: SessionEntry, about: { readonly isNew: boolean }) => SessionEntry;
   /** Writes of the caller's own kinds that happen with the addition or not at all. */
   readonly alongside?: readonly StoreWrite[];
 }
@@ -79,9 +81,11 @@ export interface Compacted {
 export class SessionChanges {
   readonly #parts: ChangeParts;
   readonly #turns = new KeyedMutex();
+  readonly #count: SessionCount;
 
   constructor(parts: ChangeParts) {
     this.#parts = parts;
+    this.#count = new SessionCount((tenant) => parts.records.entries.count(tenant));
   }
 
   /** Adds messages; makes the session when it does not exist. */
@@ -93,7 +97,7 @@ export class SessionChanges {
     );
     return this.#change(target, (item) => {
       const before = item?.value ?? this.#begin(key);
-      const changed = change?.(before) ?? before;
+      const changed = change?.(before, { isNew: item === undefined }) ?? before;
       const entry = {
         ...summarized(changed, added),
         sessionId: before.sessionId,
@@ -158,7 +162,8 @@ export class SessionChanges {
         ...(label === undefined ? [] : [labels.remove(tenant, label)]),
         ...away.writes,
       ];
-      return { writes, result: { deleted: true, archived: keepTranscript ? [] : away.names } };
+      const archived = keepTranscript ? [] : away.names;
+      return { writes, removes: true, result: { deleted: true, archived } };
     });
   }
 
@@ -186,33 +191,71 @@ export class SessionChanges {
       const tokens = { inputTokens: undefined, outputTokens: undefined, totalTokens: undefined };
       const put = records.entries.put(tenant, key, { ...item.value, ...tokens }, item.revision);
       return {
-        writes: [put, ...away.writes],
+        writes: [...await sweepWrites(store, { tenant, at }), put, ...away.writes],
         result: { compacted: true, archived: away.name, kept: keep },
       };
     });
   }
 
-  /** Plans on what is stored and commits; again when another writer, in another process, was faster. */
+  /**
+   * Plans on what is stored and commits; again when another writer, in another process, was faster, and
+   * when old archives could make room in a full store.
+   */
   #change<T>(
     target: Target,
     plan: (item: Item<SessionEntry> | undefined) => Promise<Plan<T>>,
   ): Promise<T> {
-    const { store, records } = this.#parts;
     const { tenant, key } = target;
     const work = async (): Promise<T> => {
       for (let attempt = 1;; attempt++) {
-        const { writes, result } = await plan(await records.entries.get(tenant, key));
-        if (writes.length === 0) return result;
+        const item = await this.#stored(target);
+        const planned = await plan(item);
+        if (planned.writes.length === 0) return planned.result;
         try {
-          await store.commit(writes);
-          this.#parts.changed(tenant);
-          return result;
+          await this.#commit(tenant, planned, { makes: item === undefined });
+          return planned.result;
         } catch (error) {
-          if (!isOurs(error) || attempt >= MAX_UPDATE_ATTEMPTS) throw error;
+          if (attempt >= MAX_UPDATE_ATTEMPTS) throw error;
+          if (!isOurs(error) && !await this.#makeRoom(tenant, error)) throw error;
         }
       }
     };
     return this.#turns.run(`${tenant}\0${key}`, { name: key, work });
+  }
+
+  /** The session; one whose record cannot be read goes on as a new one with the same messages. */
+  async #stored({ tenant, key }: Target): Promise<Item<SessionEntry> | undefined> {
+    const { revision, value, tag } = await this.#parts.records.entries.current(tenant, key);
+    if (revision === 0) return undefined;
+    if (value !== undefined) return { id: key, revision, value };
+    const fresh = this.#identity();
+    return { id: key, revision, value: { ...fresh, sessionId: tag ?? fresh.sessionId } };
+  }
+
+  async #commit(
+    tenant: TenantId,
+    { writes, removes = false }: Plan<unknown>,
+    { makes }: { makes: boolean },
+  ): Promise<void> {
+    if (makes) await this.#count.reserve(tenant);
+    let made = false;
+    try {
+      await this.#parts.store.commit(writes);
+      made = makes;
+    } finally {
+      if (makes) this.#count.settle(tenant, { made });
+    }
+    if (removes) this.#count.removed(tenant);
+    this.#parts.changed(tenant);
+  }
+
+  /** Where the store is full, takes the oldest archive away; false: that was not it, or none is left. */
+  async #makeRoom(tenant: TenantId, error: unknown): Promise<boolean> {
+    if (!(error instanceof StoreFull)) return false;
+    const { store } = this.#parts;
+    const writes = await roomWrites(store, tenant);
+    if (writes.length > 0) await store.commit(writes);
+    return writes.length > 0;
   }
 
   /** A session that did not exist. Throws `INVALID_REQUEST` when its agent does not either. */
@@ -233,13 +276,16 @@ export class SessionChanges {
     { from, to }: { from: string | undefined; to: string | undefined },
   ): Promise<readonly StoreWrite[]> {
     if (from === to) return [];
-    const { labels } = this.#parts.records;
+    const { labels, entries } = this.#parts.records;
     const freed = from === undefined ? [] : [labels.remove(tenant, from)];
     if (to === undefined) return freed;
-    if (await labels.get(tenant, to) !== undefined) {
+    const { revision, value: owner } = await labels.current(tenant, to);
+    const owning = owner === undefined ? undefined : await entries.get(tenant, owner.key);
+    if (owning?.value.label === to) {
       throw invalidRequest(`label already in use: ${escapeText(to)}`);
     }
-    return [...freed, labels.put(tenant, to, { key }, 0)];
+    // A session whose record could not be read may have left its label behind.
+    return [...freed, labels.put(tenant, to, { key }, revision)];
   }
 
   /** Puts all messages away; where there are none, makes no archive. */
@@ -250,8 +296,10 @@ export class SessionChanges {
     const { store, records, clock } = this.#parts;
     const length = await store.length(transcriptStream(target.tenant, sessionId));
     if (length === 0) return { writes: [], names: [] };
-    const { writes, name } = putAway(records, { ...target, sessionId, reason, at: clock.now() });
-    return { writes, names: [name] };
+    const at = clock.now();
+    const { writes, name } = putAway(records, { ...target, sessionId, reason, at });
+    const swept = await sweepWrites(store, { tenant: target.tenant, at });
+    return { writes: [...swept, ...writes], names: [name] };
   }
 }
 
@@ -259,6 +307,8 @@ export class SessionChanges {
 interface Plan<T> {
   readonly writes: readonly StoreWrite[];
   readonly result: T;
+  /** The writes remove the session. */
+  readonly removes?: boolean;
 }
 
 function untouched(why: { reason: string; kept?: number }): Plan<Compacted> {

@@ -111,11 +111,14 @@ export type TranscriptMessage = Readonly<v.InferOutput<typeof TranscriptMessageS
 /** A message that has no id yet. */
 export type NewMessage = Omit<TranscriptMessage, "id">;
 
-/** The entry as JSON, its texts cut to {@linkcode MAX_ENTRY_TEXT_CHARS}. */
+/**
+ * The entry as JSON, its texts cut to {@linkcode MAX_ENTRY_TEXT_CHARS} and without counts that are no
+ * numbers, as a provider that counts wrongly may report them.
+ */
 export function entryToJson(entry: SessionEntry): Json {
   const json: Record<string, Json> = {};
   for (const [name, value] of Object.entries(entry)) {
-    if (value === undefined) continue;
+    if (value === undefined || typeof value === "number" && !Number.isFinite(value)) continue;
     json[name] = typeof value === "string" ? cutText(value, MAX_ENTRY_TEXT_CHARS) : value;
   }
   return json;

@@ -1,7 +1,14 @@
 /** Session keys: from the text that a client writes to the one key that a session has. */
 
 import { invalidRequest } from "../core/error.ts";
-import { type AgentId, checked, isAgentId, isSessionKey, type SessionKey } from "../core/id.ts";
+import {
+  type AgentId,
+  checked,
+  isAgentId,
+  isSessionKey,
+  MAX_SESSION_KEY_CHARS,
+  type SessionKey,
+} from "../core/id.ts";
 import { quote } from "../core/quote.ts";
 
 /** The name of the main session where the configuration does not give one. */
@@ -22,16 +29,21 @@ export const SESSION_KINDS = ["direct", "group", "global", "unknown"] as const;
 export type SessionKind = typeof SESSION_KINDS[number];
 
 /**
- * The canonical key for what a client wrote: trimmed and in lower case; `agent:<id>:<name>` stands, any
- * other text is a name at `agent`, and `main` (alone or as the name) is that agent's main session.
+ * The canonical key for what a client wrote: trimmed, its name too, and in lower case;
+ * `agent:<id>:<name>` stands, any other text is a name at `agent`, and `main` (alone or as the name) is
+ * that agent's main session.
  * Throws `INVALID_REQUEST` for what cannot be a key.
  */
 export function canonicalKey(
   text: string,
   { agent, rules }: { readonly agent: AgentId; readonly rules: KeyRules },
 ): SessionKey {
+  // Before anything looks at all of it.
+  if (text.length > MAX_SESSION_KEY_CHARS) throw unusable(text);
   const written = text.trim().toLowerCase();
-  const key = written.startsWith("agent:") ? written : `agent:${agent}:${written}`;
+  const key = written.startsWith("agent:")
+    ? written.replace(/^(agent:[^:]*:)\s+/, "$1")
+    : `agent:${agent}:${written}`;
   if (!isSessionKey(key)) throw unusable(text);
   const name = nameOf(key);
   return name === "main" || name === mainName(rules) ? mainSessionKey(agentOf(key), rules) : key;

@@ -1,5 +1,6 @@
 /** Finds sessions by what a client filters for, reading no more records than the answer needs. */
 
+import { refuseAborted } from "../core/gate.ts";
 import { type AgentId, isAgentId, type SessionKey, type TenantId } from "../core/id.ts";
 import type { SessionEntry } from "./session_entry.ts";
 import { agentOf, kindOf, type SessionKind } from "./session_key.ts";
@@ -48,10 +49,20 @@ export type SessionFilter = Pick<
   "includeGlobal" | "includeUnknown" | "label" | "spawnedBy" | "agentId" | "search"
 >;
 
+/** What to look for, for whom and when. */
+export interface SessionSearch {
+  readonly tenant: TenantId;
+  readonly query: SessionQuery;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+  /** Ends the search at its next page with `UNAVAILABLE`. */
+  readonly signal?: AbortSignal;
+}
+
 /** The sessions that match, the most recently used first. */
 export async function listSessions(
   records: SessionRecords,
-  search: { tenant: TenantId; query: SessionQuery; now: number },
+  search: SessionSearch,
 ): Promise<readonly ListedSession[]> {
   const found = await findSessions(records, search);
   return found.map((one) => ({ ...one, kind: kindOf(one.key) }));
@@ -59,7 +70,7 @@ export async function listSessions(
 
 async function findSessions(
   records: SessionRecords,
-  { tenant, query, now }: { tenant: TenantId; query: SessionQuery; now: number },
+  { tenant, query, now, signal }: SessionSearch,
 ): Promise<readonly KeyedEntry[]> {
   const limit = Math.min(query.limit ?? MAX_LISTED_SESSIONS, MAX_LISTED_SESSIONS);
   const agent = agentIdOf(query.agentId);
@@ -74,7 +85,7 @@ async function findSessions(
       ? [found]
       : [];
   }
-  return await scan(records, { tenant, query, agent, minOrder, limit });
+  return await scan(records, { tenant, query, agent, minOrder, limit, signal });
 }
 
 /** Whether a session is what the filter asks for. */
@@ -96,12 +107,13 @@ interface Scan {
   readonly agent: AgentId | undefined;
   readonly minOrder: number | undefined;
   readonly limit: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Walks the sessions from the most recently used one until the limit is filled. */
 async function scan(
   records: SessionRecords,
-  { tenant, query, agent, minOrder, limit }: Scan,
+  { tenant, query, agent, minOrder, limit, signal }: Scan,
 ): Promise<readonly KeyedEntry[]> {
   const found: KeyedEntry[] = [];
   // Without a filter that must look into each record, nearly every record read is one found.
@@ -109,18 +121,18 @@ async function scan(
   const idPrefix = agent === undefined ? undefined : agentPrefix(agent);
   let after: { order: number; id: string } | undefined;
   while (found.length < limit) {
+    refuseAborted(signal);
     const size = selective ? LIST_PAGE_RECORDS : Math.min(limit - found.length, LIST_PAGE_RECORDS);
-    const page = await records.entries.list(tenant, {
+    const { items, last } = await records.entries.page(tenant, {
       newestFirst: true,
       idPrefix,
       minOrder,
       after,
       limit: size,
     });
-    const last = page.at(-1);
     if (last === undefined) break;
-    after = { order: last.value.updatedAt, id: last.id };
-    const fitting = page.map(keyed).filter((one) => one !== undefined && matches(one, query));
+    after = last;
+    const fitting = items.map(keyed).filter((one) => one !== undefined && matches(one, query));
     found.push(...fitting.filter((one) => one !== undefined).slice(0, limit - found.length));
   }
   return found;

@@ -10,7 +10,7 @@ import type { Sessions } from "./sessions.ts";
 /** A note for a session. */
 export interface Note {
   readonly sessionKey: SessionKey;
-  /** The session key as the client wrote it; the event echoes it. */
+  /** The session key as the client wrote it, trimmed; the event echoes it. */
   readonly requestedKey: string;
   readonly message: string;
   readonly label?: string;

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { type AgentId, isSessionKey, type SessionKey, type TenantId } from "../core/id.ts";
+import type { Log } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
 import { Collection, type Item } from "./collection.ts";
 import { entryToJson, type SessionEntry, SessionEntrySchema } from "./session_entry.ts";
@@ -17,7 +18,7 @@ export interface LabelOwner {
   readonly key: string;
 }
 
-/** Why messages were put away: `kept` ones outlive a deletion on the wish of who deleted. */
+/** Why messages were put away; `kept`: who deleted the session wished them kept. */
 export const ARCHIVE_REASONS = ["reset", "deleted", "kept", "compacted"] as const;
 
 /** Messages that were put away; the record's id names their stream. */
@@ -30,11 +31,14 @@ export interface Archive {
   readonly at: number;
 }
 
+/** The kind of an {@linkcode Archive}'s record. */
+export const ARCHIVE_RECORD_KIND = "session.archive";
+
 /** The kinds of record that {@linkcode SessionRecords} writes. */
 export const SESSION_RECORD_KINDS: readonly string[] = [
   "session",
   "session.label",
-  "session.archive",
+  ARCHIVE_RECORD_KIND,
 ];
 
 /** The collections behind sessions, and the look-ups in them. */
@@ -46,11 +50,12 @@ export interface SessionRecords {
   readonly archives: Collection<Archive>;
 }
 
-/** The session collections of a store. */
-export function sessionRecords(store: Store): SessionRecords {
+/** The session collections of a store; `log` is told of records that cannot be read. */
+export function sessionRecords(store: Store, log?: Log): SessionRecords {
   return {
     entries: new Collection(store, {
       kind: "session",
+      log,
       schema: SessionEntrySchema,
       toJson: entryToJson,
       order: (entry) => entry.updatedAt,
@@ -58,12 +63,14 @@ export function sessionRecords(store: Store): SessionRecords {
     }),
     labels: new Collection<LabelOwner>(store, {
       kind: "session.label",
+      log,
       schema: v.object({ key: v.string() }),
       toJson: ({ key }) => ({ key }),
       order: () => 0,
     }),
     archives: new Collection<Archive>(store, {
-      kind: "session.archive",
+      kind: ARCHIVE_RECORD_KIND,
+      log,
       schema: v.object({
         key: v.string(),
         sessionId: v.string(),

@@ -1,11 +1,13 @@
 /** Sessions: who talks where, with which settings, and what was said. */
 
-import { invalidRequest } from "../core/error.ts";
+import { GatewayError, invalidRequest } from "../core/error.ts";
+import { refuseAborted } from "../core/gate.ts";
 import type { AgentId, SessionKey, TenantId } from "../core/id.ts";
 import { escapeText, quote } from "../core/quote.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
-import type { Store } from "../ports/store.ts";
+import type { Store, StreamKey } from "../ports/store.ts";
 import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import {
   type Addition,
@@ -27,10 +29,11 @@ import {
 import {
   MAX_PREVIEWED_SESSIONS,
   type PreviewBounds,
-  previewSession,
+  PreviewBudget,
   type SessionPreview,
 } from "./session_preview.ts";
 import type { ModelChoice, SessionPatch } from "./session_patch.ts";
+import { GATEWAY_READER, type Reader, readingGate } from "./session_reader.ts";
 import {
   agentPrefix,
   findByLabel,
@@ -80,12 +83,19 @@ export interface SessionParts {
   readonly random: Random;
   readonly agents: AgentDirectory;
   readonly options: () => SessionOptions;
+  /** Told of stored sessions that cannot be read. */
+  readonly log?: Log;
 }
 
 /** What to look a session up by: exactly one of key, session id and label. */
 export interface SessionWanted extends Omit<SessionFilter, "search"> {
   readonly key?: string;
   readonly sessionId?: string;
+}
+
+/** For whom a heavy reading is done; absent: for the gateway itself. */
+export interface ForReader {
+  readonly reader?: Reader;
 }
 
 /** What {@linkcode Sessions.list} found; `at` is its time. */
@@ -117,6 +127,9 @@ export interface Patched {
  * The sessions of every tenant. Reads never write; a change is durable when its promise resolves.
  * Changes of one session happen one after the other, in the order of the calls. Methods that take a
  * {@linkcode SessionKey} want a canonical one, from {@linkcode Sessions.canonicalKey}.
+ *
+ * Lists, histories and previews are heavy: few are read at once, their readers take turns, and they are
+ * refused as `UNAVAILABLE` when too many of one reader wait (`session_reader.ts`) or the reader is gone.
  */
 export class Sessions {
   readonly #store: Store;
@@ -125,13 +138,14 @@ export class Sessions {
   readonly #options: () => SessionOptions;
   readonly #records: SessionRecords;
   readonly #changes: SessionChanges;
+  readonly #gate = readingGate();
 
-  constructor({ store, clock, random, agents, options }: SessionParts) {
+  constructor({ store, clock, random, agents, options, log }: SessionParts) {
     this.#store = store;
     this.#clock = clock;
     this.#agents = agents;
     this.#options = options;
-    this.#records = sessionRecords(store);
+    this.#records = sessionRecords(store, log);
     const hasAgent = (id: AgentId): boolean => agents.has(id);
     const changed = (tenant: TenantId): void => this.#options().changed?.(tenant);
     const records = this.#records;
@@ -180,11 +194,18 @@ export class Sessions {
   }
 
   /** The sessions that match, the most recently used first, and the time of the answer. */
-  async list(tenant: TenantId, query: SessionQuery = {}): Promise<SessionListing> {
-    const at = this.#clock.now();
-    const wanted = { ...query, spawnedBy: this.#parent(query.spawnedBy) };
-    const sessions = await listSessions(this.#records, { tenant, query: wanted, now: at });
-    return { at, sessions };
+  list(
+    tenant: TenantId,
+    { reader = GATEWAY_READER, ...query }: SessionQuery & ForReader = {},
+  ): Promise<SessionListing> {
+    const { signal } = reader;
+    const work = async (): Promise<SessionListing> => {
+      const at = this.#clock.now();
+      const wanted = { ...query, spawnedBy: this.#parent(query.spawnedBy) };
+      const search = { tenant, query: wanted, now: at, signal };
+      return { at, sessions: await listSessions(this.#records, search) };
+    };
+    return this.#gate.run({ ...reader, work });
   }
 
   /** The one session that is looked for; filters apply to ids and labels. Throws `INVALID_REQUEST`. */
@@ -218,41 +239,83 @@ export class Sessions {
    * The newest messages, at most `limit`, oldest first; older ones are left out where they would exceed
    * the bounds of `transcript.ts`.
    */
-  async history(
+  history(
     tenant: TenantId,
     key: SessionKey,
-    { limit }: { limit: number },
+    { limit, reader = GATEWAY_READER }: { readonly limit: number } & ForReader,
   ): Promise<History> {
+    const { signal } = reader;
+    const read = (stream: StreamKey): Promise<readonly TranscriptMessage[]> =>
+      readNewest(this.#store, { stream, limit, signal });
+    return this.#gate.run({ ...reader, work: () => this.#conversation(tenant, key, read) });
+  }
+
+  /**
+   * The end of what was said in each session, in the order of `keys` and under the keys as they are
+   * written there, one that comes twice once; of more than {@linkcode MAX_PREVIEWED_SESSIONS} only the
+   * first ones. The bounds of `session_preview.ts` are shared among them.
+   */
+  preview(
+    tenant: TenantId,
+    keys: readonly string[],
+    { reader = GATEWAY_READER, ...bounds }: PreviewBounds & ForReader = {},
+  ): Promise<SessionPreviews> {
+    const { signal } = reader;
+    const named = [...new Set(keys)].slice(0, MAX_PREVIEWED_SESSIONS);
+    const budget = new PreviewBudget(named.length, bounds);
+    const work = async (): Promise<SessionPreviews> => {
+      const at = this.#clock.now();
+      const previews: SessionPreview[] = [];
+      for (const written of named) {
+        refuseAborted(signal);
+        previews.push(await this.#previewOf(tenant, written, { budget, signal }));
+        budget.next();
+      }
+      return { at, previews };
+    };
+    return this.#gate.run({ ...reader, work });
+  }
+
+  async #previewOf(
+    tenant: TenantId,
+    written: string,
+    { budget, signal }: { budget: PreviewBudget; signal: AbortSignal | undefined },
+  ): Promise<SessionPreview> {
+    const key = this.#keyIfUsable(written);
+    if (key === undefined) return { key: written, status: "error", items: [] };
+    const { entry, messages: items } = await this.#conversation(
+      tenant,
+      key,
+      (stream) => budget.read(this.#store, { stream, signal }),
+    );
+    if (entry === undefined) return { key: written, status: "missing", items };
+    return { key: written, status: items.length === 0 ? "empty" : "ok", items };
+  }
+
+  #keyIfUsable(written: string): SessionKey | undefined {
+    try {
+      return this.canonicalKey(written);
+    } catch (error) {
+      if (error instanceof GatewayError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Reads what was said in a session; anew where a reset came in between. */
+  async #conversation<T>(
+    tenant: TenantId,
+    key: SessionKey,
+    read: (stream: StreamKey) => Promise<readonly T[]>,
+  ): Promise<{ readonly entry: SessionEntry | undefined; readonly messages: readonly T[] }> {
     for (let attempt = 1;; attempt++) {
       const entry = await this.get(tenant, key);
       if (entry === undefined) return { entry, messages: [] };
-      const stream = transcriptStream(tenant, entry.sessionId);
-      const messages = await readNewest(this.#store, { stream, limit });
+      const messages = await read(transcriptStream(tenant, entry.sessionId));
       if (messages.length > 0 || attempt >= MAX_UPDATE_ATTEMPTS) return { entry, messages };
       // Nothing there: either nothing was said yet, or a reset put the messages away meanwhile.
       const now = await this.get(tenant, key);
       if (now?.sessionId === entry.sessionId) return { entry, messages };
     }
-  }
-
-  /**
-   * The end of what was said in each session, in the order of `keys` and under the keys as they are
-   * written there; of more than {@linkcode MAX_PREVIEWED_SESSIONS} only the first ones.
-   */
-  async preview(
-    tenant: TenantId,
-    keys: readonly string[],
-    bounds: PreviewBounds = {},
-  ): Promise<SessionPreviews> {
-    const at = this.#clock.now();
-    const previews: SessionPreview[] = [];
-    // One transcript after the other, so that only one is in memory.
-    for (const written of keys.slice(0, MAX_PREVIEWED_SESSIONS)) {
-      const read = async (limit: number): Promise<History> =>
-        await this.history(tenant, this.canonicalKey(written), { limit });
-      previews.push(await previewSession(written, { read, bounds }));
-    }
-    return { at, previews };
   }
 
   /**

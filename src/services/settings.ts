@@ -4,7 +4,8 @@ import { GatewayError, invalidRequest } from "../core/error.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { SettingsFile } from "../ports/settings_file.ts";
-import { isObject, sameJson, toJson } from "./json_value.ts";
+import type { Json } from "../ports/store.ts";
+import { isObject, sameJson, toJson, valueAt } from "./json_value.ts";
 import { mergePatch } from "./merge_patch.ts";
 import {
   type RawText,
@@ -16,6 +17,7 @@ import {
 import type {
   JsonObject,
   ParsedSettings,
+  SettingPath,
   SettingsCodec,
   SettingsIssue,
   SettingsReading,
@@ -28,6 +30,16 @@ export const MAX_WAITING_WRITES = 32;
 /** Most parts of the gateway that follow the settings; more is a leak, so the next one is refused. */
 export const MAX_SETTINGS_LISTENERS = 64;
 
+/** Most secrets that {@linkcode Settings.secrets} lists; the gateway's own come first. */
+export const MAX_LISTED_SECRETS = 256;
+
+/** A setting that a flag or a variable of the environment sets as well, and so decides. */
+export interface SettingOverride {
+  readonly path: SettingPath;
+  /** The flag or variable, e.g. `--token`. */
+  readonly by: string;
+}
+
 /** What the settings service is made of. */
 export interface SettingsParts<Config> {
   readonly file: SettingsFile;
@@ -38,6 +50,13 @@ export interface SettingsParts<Config> {
   readonly version: string;
   /** The process that a restart would replace, for the answer to a change. */
   readonly pid?: number;
+  /**
+   * Where changes come from; default `wire`. A writer on the `host` can edit the file anyway and so may
+   * change what {@linkcode SettingsCodec.wireIssues} refuses.
+   */
+  readonly writer?: "wire" | "host";
+  /** What counts before the file; a change of such a setting is told to have no effect. */
+  readonly overrides?: readonly SettingOverride[];
 }
 
 /** The settings as they stand in the file, without their secrets. */
@@ -84,6 +103,7 @@ export interface RestartNeed {
   readonly required: boolean;
   /** `live`: in effect now; `manual`: in effect once the operator restarts the gateway. */
   readonly mode: "live" | "manual";
+  /** The method that made the change; behind it, changed settings that a flag or variable decides. */
   readonly reason: string;
   /** The settings that differ from those the gateway started with and need the restart. */
   readonly keys: readonly string[];
@@ -134,6 +154,7 @@ export class Settings<Config> {
   readonly #generatedAt: string;
   readonly #started: Config;
   #current: Config;
+  #secrets: readonly string[] | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
@@ -149,6 +170,14 @@ export class Settings<Config> {
   /** The valid settings that were last read or written. */
   get current(): Config {
     return this.#current;
+  }
+
+  /**
+   * The secrets of the {@linkcode Settings.current} settings, as the environment fills them in: at most
+   * {@linkcode MAX_LISTED_SECRETS}. For a log that must not tell them.
+   */
+  secrets(): readonly string[] {
+    return this.#secrets ??= secretsIn(toJson(this.#current), this.#parts.codec);
   }
 
   /** The file as it stands, valid or not. */
@@ -246,16 +275,16 @@ export class Settings<Config> {
     return standing;
   }
 
-  #replace(raw: string, base: Standing<Config>): string {
+  #replace(raw: string, base: Standing<Config>): Submitted {
     const reading = this.#parts.codec.read(raw);
     if (!reading.ok) throw unreadable(reading);
     const submitted: RawText = { raw, text: reading.text };
     const restored = restoreText(submitted, { current: rawText(base), rules: this.#parts.codec });
     if (!restored.ok) throw invalidConfig(restored.issues);
-    return restored.value;
+    return { raw: restored.value, brought: reading.text.document };
   }
 
-  #merge(raw: string, base: Standing<Config>): string {
+  #merge(raw: string, base: Standing<Config>): Submitted {
     const { codec } = this.#parts;
     if (!base.reading.ok) {
       throw unreadable(base.reading, "the settings file is broken; mend it first");
@@ -270,27 +299,41 @@ export class Settings<Config> {
     const restored = restoreDocument(merged, { current, rules: codec });
     if (!restored.ok) throw invalidConfig(restored.issues);
     // An unchanged document keeps its text, so that an idle patch does not touch the layout.
-    if (base.raw !== undefined && sameJson(current, restored.value)) return base.raw;
-    return codec.edit(base.raw ?? "", restored.value);
+    const idle = base.raw !== undefined && sameJson(current, restored.value);
+    return {
+      raw: idle ? base.raw : codec.edit(base.raw ?? "", restored.value),
+      brought: patch.text.document,
+    };
   }
 
-  async #store(raw: string, base: Standing<Config>): Promise<Stored> {
-    const { codec, file } = this.#parts;
+  async #store({ raw, brought }: Submitted, base: Standing<Config>): Promise<Stored> {
+    const { codec, file, writer } = this.#parts;
     const reading = codec.read(raw);
     if (!reading.ok) throw unreadable(reading);
+    if (writer !== "host") {
+      // Before validation, whose issues tell which variables the environment has.
+      const current = base.reading.ok ? base.reading.text.document : undefined;
+      const issues = codec.wireIssues({ current, brought, next: reading.text.document });
+      if (issues.length > 0) throw invalidConfig(issues, "host");
+    }
     const parsed = codec.parse(reading.text.document);
     if (parsed.issues.length > 0) throw invalidConfig(parsed.issues);
     if (raw !== base.raw) await file.write(raw);
+    const before = base.reading.ok ? base.reading.text.document : {};
     this.#adopt(parsed.config);
     return {
       changed: { ok: true, path: base.path, config: this.#config(reading.text.document) },
       keys: codec.restartKeys(this.#started, parsed.config),
+      overridden: (this.#parts.overrides ?? []).filter(({ path }) =>
+        !sameJson(valueAt(before, path), valueAt(reading.text.document, path))
+      ),
     };
   }
 
   #adopt(next: Config): void {
     const previous = this.#current;
     this.#current = next;
+    this.#secrets = undefined;
     if (sameJson(toJson(previous), toJson(next))) return;
     for (const listener of this.#listeners) {
       try {
@@ -307,7 +350,7 @@ export class Settings<Config> {
   #applied(
     kind: "config-apply" | "config-patch",
     request: ApplySettings,
-    { changed, keys }: Stored,
+    { changed, keys, overridden }: Stored,
   ): AppliedSettings {
     const { pid, clock } = this.#parts;
     const required = keys.length > 0;
@@ -319,7 +362,12 @@ export class Settings<Config> {
         ok: true,
         required,
         mode: required ? "manual" : "live",
-        reason: method,
+        reason: [
+          method,
+          ...overridden.map(({ path, by }) =>
+            `${path.join(".")} has no effect, as ${by} counts before the settings file`
+          ),
+        ].join("; "),
         keys,
         ...(pid === undefined ? {} : { pid }),
       },
@@ -365,6 +413,13 @@ export class Settings<Config> {
 interface Stored {
   readonly changed: ChangedSettings;
   readonly keys: readonly string[];
+  readonly overridden: readonly SettingOverride[];
+}
+
+/** A text to store, and the document or patch it was made of. */
+interface Submitted {
+  readonly raw: string;
+  readonly brought: JsonObject;
 }
 
 type Broken = Extract<SettingsReading, { ok: false }>;
@@ -390,8 +445,25 @@ function unreadable(broken: Broken, prefix?: string): GatewayError {
   });
 }
 
-function invalidConfig(issues: readonly SettingsIssue[]): GatewayError {
-  return invalidRequest("invalid config", { details: { issues } });
+function invalidConfig(issues: readonly SettingsIssue[], reason?: "host"): GatewayError {
+  const details = { issues, ...(reason === undefined ? {} : { reason }) };
+  return invalidRequest("invalid config", { details });
+}
+
+function secretsIn(
+  root: Json,
+  rules: Pick<SettingsCodec<unknown>, "isSecret">,
+): readonly string[] {
+  const found = new Set<string>();
+  const walk = (value: Json, path: SettingPath): void => {
+    if (found.size >= MAX_LISTED_SECRETS) return;
+    if (Array.isArray(value)) value.forEach((item, at) => walk(item, [...path, String(at)]));
+    else if (isObject(value)) {
+      for (const [key, item] of Object.entries(value)) walk(item, [...path, key]);
+    } else if (rules.isSecret(path, value)) found.add(String(value));
+  };
+  walk(root, []);
+  return [...found];
 }
 
 async function sha256Hex(text: string): Promise<string> {

@@ -76,6 +76,16 @@ export interface SettingsSchema {
   readonly uiHints: Readonly<Record<string, SettingHint>>;
 }
 
+/** A change that someone asks for over the wire. */
+export interface WireChange {
+  /** The settings as they stand; undefined where the file cannot be read. */
+  readonly current: JsonObject | undefined;
+  /** What the writer sent: a whole document or a patch, before hidden secrets are put back. */
+  readonly brought: JsonObject;
+  /** The settings as they would stand. */
+  readonly next: JsonObject;
+}
+
 /** One text format (JSON5 or YAML) and one schema, as the settings service uses them. All pure. */
 export interface SettingsCodec<Config> {
   /** Reads a whole settings text. Blank text is an empty document. */
@@ -95,6 +105,11 @@ export interface SettingsCodec<Config> {
    * value that only refers to the environment (`${NAME}`).
    */
   isSecret(path: SettingPath, value: Json): boolean;
+  /**
+   * What only someone with access to the host may change: paths and programs, references to the
+   * environment, the server that a kept secret is sent to. Empty where the change is allowed.
+   */
+  wireIssues(change: WireChange): readonly SettingsIssue[];
   /** Paths of the settings that differ and take effect only after a restart. */
   restartKeys(previous: Config, next: Config): readonly string[];
   schema(): SettingsSchema;

@@ -1,6 +1,7 @@
 /** The messages of sessions in the store: appended, read from the newest end, put away. */
 
 import * as v from "valibot";
+import { refuseAborted } from "../core/gate.ts";
 import type { TenantId } from "../core/id.ts";
 import type { Store, StoreWrite, StreamEntry, StreamKey } from "../ports/store.ts";
 import {
@@ -41,9 +42,13 @@ export function archiveStream(tenant: TenantId, name: string): StreamKey {
   return { tenant, kind: "transcript.archive", id: name };
 }
 
-/** The message as it will be stored: its texts within their bounds. */
+/**
+ * The message as it will be stored: its texts within their bounds, and without a usage that is no
+ * number, as a provider that counts wrongly may report it.
+ */
 export function bounded(message: TranscriptMessage): TranscriptMessage {
-  const { text, label, error } = message;
+  const { text, label, error, usage } = message;
+  const countable = usage !== undefined && Object.values(usage).every(Number.isFinite);
   return {
     ...message,
     text: text.length <= MAX_MESSAGE_TEXT_CHARS
@@ -51,6 +56,7 @@ export function bounded(message: TranscriptMessage): TranscriptMessage {
       : cutText(text, MAX_MESSAGE_TEXT_CHARS - CUT_MARK.length) + CUT_MARK,
     label: label === undefined ? undefined : cutText(label, MAX_ENTRY_TEXT_CHARS),
     error: error === undefined ? undefined : cutText(error, MAX_ENTRY_TEXT_CHARS),
+    usage: countable ? usage : undefined,
   };
 }
 
@@ -81,17 +87,23 @@ export function appendWrites(
 
 /**
  * The newest messages, at most `limit` and {@linkcode MAX_HISTORY_MESSAGES}, within
- * {@linkcode MAX_HISTORY_TEXT_BYTES} unless the newest alone is longer, oldest first.
+ * {@linkcode MAX_HISTORY_TEXT_BYTES} unless the newest alone is longer, oldest first. Throws `UNAVAILABLE`
+ * between two pages when the signal is aborted.
  */
 export async function readNewest(
   store: Store,
-  { stream, limit }: { readonly stream: StreamKey; readonly limit: number },
+  { stream, limit, signal }: {
+    readonly stream: StreamKey;
+    readonly limit: number;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<readonly TranscriptMessage[]> {
   const wanted = Math.min(limit, MAX_HISTORY_MESSAGES);
   const budget = new Budget();
   const newestFirst: TranscriptMessage[] = [];
   let before: number | undefined;
   while (newestFirst.length < wanted) {
+    refuseAborted(signal);
     const size = Math.min(PAGE_MESSAGES, wanted - newestFirst.length);
     const page = await store.read(stream, { limit: size, keep: "newest", before });
     for (const message of page.map(parseMessage).reverse()) {
@@ -130,14 +142,23 @@ class Budget {
     return taken;
   }
 
-  takesImages({ images = [] }: TranscriptMessage): boolean {
-    this.#imageChars -= images.reduce((sum, image) => sum + image.base64.length, 0);
+  takesImages({ images }: TranscriptMessage): boolean {
+    this.#imageChars -= imageChars(images);
     return this.#imageChars >= 0;
   }
 }
 
+/** How much memory a message's text and pictures take, in characters. */
+export function messageSize({ text, images }: TranscriptMessage): number {
+  return text.length + imageChars(images);
+}
+
+function imageChars(images: TranscriptMessage["images"] = []): number {
+  return images.reduce((sum, image) => sum + image.base64.length, 0);
+}
+
 /** A stored message; one that does not fit the schema is left out rather than the reading fail. */
-function parseMessage({ value }: StreamEntry): TranscriptMessage | undefined {
+export function parseMessage({ value }: StreamEntry): TranscriptMessage | undefined {
   const parsed = v.safeParse(TranscriptMessageSchema, value);
   return parsed.success ? parsed.output : undefined;
 }

@@ -246,6 +246,33 @@ test("a port in use is named with the program that has it", async (folder) => {
   if (Deno.build.os === "linux") assert.match(second.stderr, /it is pid \d+ \(deno\)/);
 });
 
+test("a state folder has one gateway: the second start fails and leaves the first as it is", async (folder) => {
+  const stateDir = join(folder, "state");
+  const gateway = await serve(stateDir);
+  const second = await cli(["serve", "--port", "0", "--state-dir", stateDir]);
+  assert.deepEqual([second.code, second.stdout], [1, ""]);
+  assert(second.stderr.includes(`the state folder ${stateDir} is in use by another gateway (pid `));
+  assert.equal((await cli(["health"], here(gateway))).code, 0);
+  await gateway.stop("SIGKILL");
+  await using again = await serve(stateDir);
+  assert.equal((await cli(["health"], here(again))).code, 0);
+});
+
+test("the other address of localhost must be free, too", async (folder) => {
+  let other: Deno.TcpListener;
+  try {
+    other = Deno.listen({ hostname: "::1", port: 0 });
+  } catch {
+    return;
+  }
+  const port = String(other.addr.port);
+  const started = await cli(["serve", "--port", port, "--state-dir", join(folder, "state")]);
+  other.close();
+  assert.equal(started.code, 1);
+  assert.match(started.stderr, /cannot listen on ::1:\d+: another program has the port/);
+  if (Deno.build.os === "linux") assert(started.stderr.includes(`it is pid ${Deno.pid} `));
+});
+
 test("settings that are not valid end the start with 5", async (folder) => {
   await Deno.writeTextFile(join(folder, "clawgate.json"), '{ gateway: { port: "x" } }');
   const started = await cli(["serve", "--state-dir", folder]);

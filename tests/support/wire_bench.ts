@@ -2,7 +2,7 @@
 
 import { createMemoryStore } from "../../src/adapters/memory_store.ts";
 import { createGateway, type Gateway } from "../../src/app.ts";
-import { type Config, settingsCodec } from "../../src/config.ts";
+import { type Config, resolveSecret, settingsCodec } from "../../src/config.ts";
 import type { SettingsCodec } from "../../src/services/settings_codec.ts";
 import type { Link, LinkListener } from "../../src/core/link.ts";
 import type { SettingsFile, SettingsText } from "../../src/ports/settings_file.ts";
@@ -189,7 +189,15 @@ export class WireBench {
       settingsFile: this.file,
       settingsCodec: codec,
       config,
-      secret: () => ({ mode: "token", ...(own === undefined ? { token: BENCH_TOKEN } : {}) }),
+      secret: (auth) => {
+        const { mode, token, password } = resolveSecret({
+          flags: {},
+          env: {},
+          auth,
+          ...(own === undefined ? { stateToken: BENCH_TOKEN } : {}),
+        });
+        return { mode, token: token?.value, password: password?.value };
+      },
       keyring: "0123456789abcdef0123456789abcdef0123456789abcdef",
       server: {
         version: "2026.11.22",

@@ -6,7 +6,7 @@
 
 import { isRole, type Principal, type Role } from "../../core/access.ts";
 import { originAllowed } from "../../core/host.ts";
-import type { ConnectionId, TenantId } from "../../core/id.ts";
+import { type ConnectionId, type DeviceId, isDeviceId, type TenantId } from "../../core/id.ts";
 import type { Peer } from "../../core/peer.ts";
 import { escapeText } from "../../core/quote.ts";
 import type { Authenticator, SecretVerdict } from "../../services/auth.ts";
@@ -84,7 +84,8 @@ interface Candidate extends AdmissionRequest {
 
 /**
  * Admits a client or throws a `Disconnect` with its answer. The order of the checks: role, Origin,
- * lock-out, device required, device's proof, device token, shared secret, pairing.
+ * lock-out, device required, device's proof, device token, shared secret, pairing. A paired device that
+ * proves its key is not refused for what others tried from its address.
  */
 export async function admit(
   request: AdmissionRequest,
@@ -94,9 +95,9 @@ export async function admit(
   const role = params.role ?? "operator";
   if (!isRole(role)) throw refusal("invalid role");
   checkOrigin(request, services);
-  refuseLocked(peer, services);
+  const barred = services.auth.barredFor(peer);
+  if (barred > 0 && !await isPaired(params.device?.id, services)) throw lockedOut(barred);
   const shared = await services.auth.check(params.auth ?? {});
-  refuseLocked(peer, services);
   const candidate = { ...request, role, shared, client: clientInfo(params, peer) };
   return params.device === undefined
     ? admitProgram(candidate, services)
@@ -116,21 +117,27 @@ function checkOrigin(request: AdmissionRequest, services: AdmissionServices): vo
   );
 }
 
-/** Asked again after every wait, as attempts that ran at the same time may have locked the source. */
-function refuseLocked(peer: Peer, services: AdmissionServices): void {
-  const locked = services.auth.lockedFor(peer);
-  if (locked > 0) throw lockedOut(locked);
+/** Whether a device of that id is paired; whether this client is it takes its proof. */
+async function isPaired(
+  deviceId: string | undefined,
+  { devices, tenant }: AdmissionServices,
+): Promise<boolean> {
+  return deviceId !== undefined && isDeviceId(deviceId) &&
+    await devices.get(tenant, deviceId) !== undefined;
 }
 
 /** A client without a device: the shared secret is all it has. */
 function admitProgram(candidate: Candidate, services: AdmissionServices): Admission {
   const { params, peer, role, shared } = candidate;
+  // Attempts that were compared at the same time may have locked the source meanwhile.
+  const barred = services.auth.barredFor(peer);
+  if (barred > 0) throw lockedOut(barred);
   if (params.client.id === CONTROL_UI) {
     throw refusal("control ui requires HTTPS or localhost (secure context)");
   }
   if (shared !== "ok") {
     if (!presents(params)) throw notPaired("device identity required");
-    throw refuseSecret(candidate, services, { guessed: true });
+    throw refuseSecret(candidate, services);
   }
   // A node is its device; without one only a program on this host is believed to be a node.
   if (role === "node" && !peer.local) throw notPaired("device identity required");
@@ -166,8 +173,10 @@ async function admitDevice(
     local: peer.local,
     now: candidate.now,
   });
-  if (!proof.ok) throw unproven(proof.fault);
+  const barred = auth.barredFor(peer);
+  if (!proof.ok) throw barred > 0 ? lockedOut(barred) : unproven(proof.fault);
   const { deviceId, publicKey } = proof;
+  if (barred > 0 && !await isPaired(deviceId, services)) throw lockedOut(barred);
   const ask: DeviceAsk = {
     deviceId,
     publicKey,
@@ -183,6 +192,8 @@ async function admitDevice(
   };
   const device = { tenant, device: deviceId, subject: `device:${deviceId}` };
   if (shared === "ok") {
+    const held = auth.deviceBarredFor(deviceId);
+    if (held > 0) throw lockedOut(held, "device");
     const enrolment = await devices.enrol(tenant, ask, { silent: peer.local });
     if (enrolment.status === "pending") {
       const { requestId } = enrolment.request;
@@ -191,28 +202,51 @@ async function admitDevice(
     const grant = { ...device, scopes: ask.scopes, credential: "shared" } as const;
     return { ...admission(candidate, grant), auth: helloAuth(enrolment.token) };
   }
-  if (token.trim() === "") throw refuseSecret(candidate, services, { guessed: presents(params) });
+  if (token.trim() === "") {
+    throw await refuseDevice(candidate, services, { deviceId, guessed: presents(params) });
+  }
   const flexible = (params.scopes ?? []).length === 0;
   const verdict = await devices.verifyToken(tenant, { token, ask, flexible });
   if (!verdict.ok) {
-    throw refuseSecret(candidate, services, { guessed: verdict.reason === "unknown" });
+    const guessed = verdict.reason === "unknown";
+    throw await refuseDevice(candidate, services, { deviceId, guessed });
   }
-  refuseLocked(peer, services);
   const grant = { ...device, scopes: verdict.scopes, credential: "device" } as const;
   return { ...admission(candidate, grant), auth: helloAuth(verdict.token) };
 }
 
-/** The refusal of a wrong secret; a guess is counted, and none is told anything once the source is locked. */
-function refuseSecret(
+/** The refusal of a wrong secret; it is counted, and none is told anything once the source is locked. */
+function refuseSecret(candidate: Candidate, { auth }: AdmissionServices): Error {
+  const locked = auth.lockedFor(candidate.peer);
+  if (locked > 0) return lockedOut(locked);
+  auth.failed(candidate.peer);
+  return wrongSecret(candidate, auth);
+}
+
+/**
+ * The refusal of a device that proved its key. A paired one that comes with an old token is no guesser
+ * at its address: its failures are its own. Any other device costs nothing to make, so its address counts.
+ */
+async function refuseDevice(
   candidate: Candidate,
   services: AdmissionServices,
-  options: { readonly guessed: boolean },
-): Error {
-  const { params, peer, shared } = candidate;
+  failure: { readonly deviceId: DeviceId; readonly guessed: boolean },
+): Promise<Error> {
+  const { deviceId, guessed } = failure;
   const { auth } = services;
-  const locked = auth.lockedFor(peer);
-  if (locked > 0) return lockedOut(locked);
-  if (options.guessed) auth.failed(peer);
+  if (!await isPaired(deviceId, services)) {
+    const locked = auth.lockedFor(candidate.peer);
+    if (locked > 0) return lockedOut(locked);
+    if (guessed) auth.failed(candidate.peer);
+    return wrongSecret(candidate, auth);
+  }
+  const locked = auth.deviceLockedFor(deviceId);
+  if (locked > 0) return lockedOut(locked, "device");
+  if (guessed) auth.deviceFailed(deviceId);
+  return wrongSecret(candidate, auth);
+}
+
+function wrongSecret({ params, shared }: Candidate, auth: Authenticator): Error {
   const verdict = shared === "ok" ? "mismatch" : shared;
   return unauthorized(verdict, { mode: auth.options.mode, client: params.client });
 }

@@ -94,10 +94,13 @@ export function encodeFrame(frame: ServerFrame, sequence: number): string {
         : `{"type":"res","id":${JSON.stringify(frame.id)},"ok":true,"payload":${
           JSON.stringify(frame.payload)
         }}`;
-    case "refusal":
-      return `{"type":"res","id":${JSON.stringify(frame.id)},"ok":false,"error":${
+    case "refusal": {
+      const { payload } = frame.error.extras;
+      const beside = payload === undefined ? "" : `,"payload":${JSON.stringify(payload)}`;
+      return `{"type":"res","id":${JSON.stringify(frame.id)},"ok":false${beside},"error":${
         JSON.stringify(errorShape(frame.error))
       }}`;
+    }
     case "event": {
       const seq = frame.sequenced ? `,"seq":${sequence}` : "";
       const versions = frame.stateVersion === undefined

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { invalidRequest } from "../../core/error.ts";
 import { explain } from "../../core/explain.ts";
+import { isJsonObject } from "../../core/json.ts";
 import { count, positive } from "./params.ts";
 
 /** The clients that the protocol document names. */
@@ -96,14 +97,25 @@ export type ConnectParams = v.InferOutput<typeof ConnectParams>;
  */
 export function parseConnectParams(params: unknown): ConnectParams {
   const value = params ?? {};
-  const parsed = v.safeParse(ConnectParams, value);
-  if (parsed.success) return parsed.output;
+  if (hasNoList(value)) {
+    const parsed = v.safeParse(ConnectParams, value);
+    if (parsed.success) return parsed.output;
+  }
   const problems = explain(ConnectParams, value);
   const allowed: Record<string, readonly string[]> = {};
   if (concerns(problems, "/client/id")) allowed["client.id"] = [...CLIENT_IDS, PATTERN];
   if (concerns(problems, "/client/mode")) allowed["client.mode"] = [...CLIENT_MODES, PATTERN];
   const details = Object.keys(allowed).length === 0 ? undefined : { allowed };
   throw invalidRequest(`invalid connect params: ${problems.join("; ")}`, { details });
+}
+
+/** The members that are lists. */
+const LISTS: ReadonlySet<string> = new Set(["caps", "commands", "scopes"]);
+
+/** Whether there is no list where an object belongs: object schemas of valibot take lists as well. */
+function hasNoList(value: unknown): boolean {
+  return isJsonObject(value) &&
+    Object.entries(value).every(([member, held]) => LISTS.has(member) || !Array.isArray(held));
 }
 
 const PATTERN = `any name that matches ${WELL_FORMED.source}`;

@@ -34,7 +34,8 @@ export const EVENTS = {
     sequenced: false,
   },
   agent: {
-    summary: "A run's steps: lifecycle and text.",
+    summary:
+      "A run's steps: lifecycle and text. `text` is all text so far and the truth; `delta` is what the run said since its step before. Where a client is behind, a newer text takes the place of an older one.",
     audience: READERS,
     overflow: "disconnect",
     sequenced: true,
@@ -173,9 +174,11 @@ function renderRun(event: RunEvent): Rendering {
     case "start":
       return [agent(event, "lifecycle", { phase: "start", startedAt: event.at })];
     case "text": {
-      const text = agent(event, "assistant", { text: step.text, delta: step.delta });
+      const said = agent(event, "assistant", { text: step.text, delta: step.delta });
+      const text = superseding(said, `agent ${event.runId}`);
       if (!step.partial) return [text];
-      return [text, delta(event, step.text)];
+      const message = assistantMessage(step.text, event.at);
+      return [text, superseding(chat(event, { state: "delta", message }), `chat ${event.runId}`)];
     }
     case "end":
       return [
@@ -211,13 +214,9 @@ function chat(event: RunEvent, rest: Record<string, unknown>): RenderedEvent {
   return rendering("chat", { runId, sessionKey, seq, ...rest });
 }
 
-/** All text so far: a later one makes an earlier one superfluous. */
-function delta(event: RunEvent, text: string): RenderedEvent {
-  const { frame, audience } = chat(event, {
-    state: "delta",
-    message: assistantMessage(text, event.at),
-  });
-  return { frame: { ...frame, overflow: "coalesce", key: `chat ${event.runId}` }, audience };
+/** A frame with all text so far: a later one of the same key makes an earlier one superfluous. */
+function superseding({ frame, audience }: RenderedEvent, key: string): RenderedEvent {
+  return { frame: { ...frame, overflow: "coalesce", key }, audience };
 }
 
 function injected(event: SessionMessageEvent): Record<string, unknown> {

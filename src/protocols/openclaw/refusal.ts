@@ -20,10 +20,13 @@ export function notPaired(message: string, extras: ErrorExtras = {}): Disconnect
 }
 
 /** Too many wrong secrets came from there. */
-export function lockedOut(retryAfterMs: number): Disconnect {
+export function lockedOut(
+  retryAfterMs: number,
+  source: "address" | "device" = "address",
+): Disconnect {
   const seconds = Math.ceil(retryAfterMs / 1000);
   return refusal(
-    `unauthorized: too many failed attempts from this address (try again in ${seconds} s)`,
+    `unauthorized: too many failed attempts from this ${source} (try again in ${seconds} s)`,
     { retryable: true, retryAfterMs: Math.ceil(retryAfterMs) },
   );
 }

@@ -1,6 +1,7 @@
 /** Messages of a transcript as this wire shows them. */
 
 import * as v from "valibot";
+import type { ErrorExtras } from "../../core/error.ts";
 import type { TranscriptMessage } from "../../services/session_entry.ts";
 
 /** Tokens of one answer, under the names that clients read. */
@@ -43,6 +44,15 @@ export function toWireMessage(message: TranscriptMessage): WireMessage {
     stopReason: message.stopReason ?? (aborted === true ? "aborted" : undefined),
     errorMessage: error,
   };
+}
+
+/**
+ * What the error of a run that failed says besides: the document's last answer of `agent`, as its
+ * payload, and again as details for clients that drop the payload of a refusal.
+ */
+export function failedRun(runId: string, summary: string): ErrorExtras {
+  const answer = { runId, status: "error", summary };
+  return { payload: answer, details: answer };
 }
 
 /** The token counts on the wire. */

@@ -433,6 +433,31 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
     await assert.rejects(store.length(transcript("")), StoreMisuse);
   });
 
+  for (const number of [NaN, Infinity, -Infinity]) {
+    for (const value of [number, { usage: { input: number } }, [null, [number]]]) {
+      test(`a value with ${number} is refused: ${typeof value} ${String(value)}`, async (store) => {
+        const stored = put("first");
+        await assert.rejects(store.commit([stored, put("a", { value })]), StoreMisuse);
+        await assert.rejects(store.commit([stored, append("a", value)]), StoreMisuse);
+        assert.deepEqual(await ids(store), []);
+        assert.deepEqual(await entries(store, "a"), []);
+      });
+    }
+  }
+
+  test("a stream that was moved as a whole goes on under the next sequence", async (store) => {
+    const move: StoreWrite = { op: "move", stream: transcript("a"), into: transcript("b") };
+    await store.commit([append("a", "1"), append("a", "2")]);
+    assert.deepEqual(await store.commit([move]), [2]);
+    assert.deepEqual(await entries(store, "a"), []);
+    assert.equal(await store.length(transcript("a")), 0);
+    assert.equal(await store.length(transcript("b")), 2);
+    assert.deepEqual(await store.commit([append("a", "3"), append("b", "x")]), [3, 3]);
+    assert.deepEqual(await store.commit([move, move]), [1, 0]);
+    assert.deepEqual(await entries(store, "b"), [[1, "1"], [2, "2"], [3, "x"], [4, "3"]]);
+    assert.deepEqual(await store.commit([append("a", "4")]), [4]);
+  });
+
   test("negative zero becomes zero", async (store) => {
     await store.commit([put("a", { order: -0 })]);
     assert.ok(Object.is((await store.get(session("a")))?.order, 0));

@@ -118,3 +118,66 @@ Deno.test("a folder is made with its parents, or closed to others with its files
     }
     assert.deepEqual(await names(deep), ["kept"]);
   }));
+
+Deno.test("a folder or secret that belongs to another user is refused, also by root; root's is not", () =>
+  inTempFolder(async (folder) => {
+    const path = join(folder, "token");
+    const owner = Deno.uid();
+    if (owner === null) return;
+    await Deno.writeTextFile(path, "hunter2\n", { mode: 0o600 });
+    const stranger = owner + 1;
+    const options = { user: stranger };
+    if (owner === 0) {
+      assert.equal((await ensureSecret(path, never, options)).value, "hunter2");
+      await Deno.chown(path, 12_345, null);
+      await assert.rejects(
+        ensureSecret(path, never),
+        /token belongs to user 12345, and this is us/,
+      );
+      await Deno.chown(path, 0, null);
+      await Deno.chown(folder, 12_345, null);
+    }
+    const asked = owner === 0 ? {} : options;
+    for (
+      const work of [
+        ensureSecret(path, never, asked),
+        ensurePrivateFolder(folder, owner === 0 ? 0 : stranger),
+      ]
+    ) {
+      await assert.rejects(work, (error: unknown) => {
+        assert.ok(error instanceof SecretFileError);
+        assert.match(
+          error.message,
+          /belongs to user \d+, and this is user \d+; run the gateway as/,
+        );
+        assert.doesNotMatch(error.message, /hunter2/);
+        return true;
+      });
+    }
+  }));
+
+Deno.test("a symbolic link is followed neither for the folder nor for the secret", () =>
+  inTempFolder(async (folder) => {
+    const real = join(folder, "real");
+    await Deno.mkdir(real, { mode: 0o755 });
+    await Deno.writeTextFile(join(real, "other"), "not-a-token\n", { mode: 0o644 });
+    await Deno.symlink(real, join(folder, "link"));
+    await Deno.symlink(join(real, "other"), join(real, "token"));
+    for (const path of [join(folder, "link", "fresh"), join(real, "token")]) {
+      await assert.rejects(ensureSecret(path, () => "s"), /SecretFileError: .* is a symbolic link/);
+    }
+    assert.equal(await mode(join(real, "other")), 0o644, "nothing was changed behind the link");
+    assert.deepEqual(await names(real), ["other", "token"]);
+  }));
+
+Deno.test("a file system without hard links is named as such, and nothing is left behind", () =>
+  inTempFolder(async (folder) => {
+    for (const code of ["EPERM", "ENOTSUP", "EOPNOTSUPP"]) {
+      const link = () => Promise.reject(Object.assign(new Error("no"), { code }));
+      await assert.rejects(
+        ensureSecret(join(folder, "token"), () => "hunter2", { link }),
+        /file system has no hard links.*choose a folder on another with --state-dir/,
+      );
+    }
+    assert.deepEqual(await names(folder), []);
+  }));

@@ -203,3 +203,22 @@ Deno.test("the first of the names that exists is the settings file", () =>
       passedOver: [],
     });
   }));
+
+Deno.test("old drafts of killed writers are removed, young ones and other files stay", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const draft = (name: string) => join(folder, `.${name}.${crypto.randomUUID()}.tmp`);
+    const [old, young, foreign] = [draft("c.json"), draft("c.json"), draft("d.json")];
+    for (const path of [old, young, foreign]) await Deno.writeTextFile(path, "secret");
+    const longAgo = new Date(Date.now() - 2 * 3_600_000);
+    await Deno.utime(old, longAgo, longAgo);
+    await Deno.utime(foreign, longAgo, longAgo);
+    await diskSettingsFile(join(folder, "c.json")).read();
+    const left = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) =>
+      join(folder, name)
+    );
+    assert.deepEqual(left.toSorted(), [young, foreign].toSorted());
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ConsoleSink } from "../../../src/adapters/console_sink.ts";
 import { consoleSink, formatRecord } from "../../../src/adapters/console_sink.ts";
 import { FileLog, type FileLogOptions, MAX_LOG_FIELDS } from "../../../src/adapters/file_log.ts";
+import { logFileProblem } from "../../../src/adapters/rotating_file.ts";
 import { MASK } from "../../../src/core/redact.ts";
 import type { LogFields, LogLevel } from "../../../src/ports/log.ts";
 
@@ -278,4 +279,21 @@ Deno.test("a terminal gets one readable line each, coloured only where it is one
     const bare = text.replaceAll(/\x1b\[\d+m/g, "");
     assert.match(bare, /^\d\d:\d\d:\d\d INFO {2}http: ready port=18789 path="\/a b" plain=x\n$/);
   }
+});
+
+Deno.test("a log goes to no link, other file or folder, but to its own log", async () => {
+  await using at = await fixture();
+  assert.equal(await logFileProblem(at.path), undefined);
+  const log = at.open();
+  log.write("info", "one");
+  await log.close();
+  assert.equal(await logFileProblem(at.path), undefined);
+  const other = join(at.folder, "other");
+  await Deno.writeTextFile(other, "export PATH=/bin\n");
+  assert.match(await logFileProblem(other) ?? "", /something other than a log/);
+  await Deno.writeTextFile(other, "");
+  assert.equal(await logFileProblem(other), undefined);
+  await Deno.symlink(at.path, join(at.folder, "link"));
+  assert.match(await logFileProblem(join(at.folder, "link")) ?? "", /is a link/);
+  assert.match(await logFileProblem(at.folder) ?? "", /not a regular file/);
 });

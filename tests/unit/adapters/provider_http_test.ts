@@ -54,6 +54,25 @@ function providerTests(api: ProviderApi): void {
   }
 
   test(
+    "a count of tokens that no answer can have counts as not sent",
+    (request) =>
+      request.write(
+        STREAM_HEAD + wire.start + wire.delta("x") +
+          wire.end.replace(/("(?:completion|output)_tokens"):5/, "$1:1e308"),
+      ),
+    async ({ ask }) => {
+      const end = (await Array.fromAsync(ask())).at(-1);
+      assert.ok(end?.type === "end");
+      assert.deepEqual(end.usage, {
+        input: 60,
+        output: 0,
+        cacheRead: 40,
+        cacheWrite: 0,
+        total: 100,
+      });
+    },
+  );
+  test(
     "a whole answer is passed on with what came from the cache",
     (request) => request.write(STREAM_HEAD + wire.start + wire.delta("héllo") + wire.end),
     async ({ ask, server }) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { DamagedRow, toStoreUnavailable } from "../../../src/adapters/sqlite_failure.ts";
-import { StoreUnavailable } from "../../../src/ports/store.ts";
+import { StoreFull, StoreUnavailable } from "../../../src/ports/store.ts";
 
 const CONTEXT = { path: "/state/clawgate.db", action: "write to" };
 
@@ -46,7 +46,9 @@ Deno.test("SQLite's own error for a full database is known", () => {
     database.exec("CREATE TABLE t (a TEXT); PRAGMA max_page_count = 3");
     const insert = database.prepare("INSERT INTO t VALUES (?)");
     assert.throws(() => insert.run("x".repeat(100_000)), (error) => {
-      assert.match(toStoreUnavailable(error, CONTEXT).message, /free space and try again$/);
+      const failure = toStoreUnavailable(error, CONTEXT);
+      assert.ok(failure instanceof StoreFull);
+      assert.match(failure.message, /free space on the disk, or delete sessions/);
       return true;
     });
   } finally {

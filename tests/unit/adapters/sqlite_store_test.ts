@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 import { MAX_GROUP_COMMITS, openSqliteStore } from "../../../src/adapters/sqlite_store.ts";
-import { type Store, StoreUnavailable, type StoreWrite } from "../../../src/ports/store.ts";
+import {
+  type Store,
+  StoreFull,
+  StoreUnavailable,
+  type StoreWrite,
+} from "../../../src/ports/store.ts";
 
 function test(name: string, run: (folder: string) => Promise<void>): void {
   Deno.test({
@@ -256,3 +261,46 @@ for (const commits of [1, 37, 500]) {
     await store.close();
   });
 }
+
+test("reads that never wait for anything else leave the event loop its turns", async (folder) => {
+  const store = openSqliteStore({ path: `${folder}/state.db` });
+  const stream = { tenant: "t", kind: "transcript", id: "a" };
+  await store.commit([{ op: "append", stream, value: "x".repeat(100_000) }]);
+  let turned = false;
+  const timer = setTimeout(() => turned = true, 0);
+  let reads = 0;
+  while (!turned && reads < 5_000) {
+    await store.read(stream, { limit: 1 });
+    reads++;
+  }
+  clearTimeout(timer);
+  assert.ok(turned, `no turn in ${reads} reads`);
+  // Those that wait for the turn are answered after it, all of them.
+  const many = Array.from({ length: 500 }, () => store.read(stream, { limit: 1 }));
+  assert.equal((await Promise.all(many)).length, 500);
+  await store.close();
+});
+
+test("a database at its bound refuses what adds, and serves what reads and removes", async (folder) => {
+  const path = `${folder}/state.db`;
+  const store = openSqliteStore({ path, maxBytes: 1024 * 1024 });
+  const stream = { tenant: "t", kind: "transcript", id: "a" };
+  const append: StoreWrite = { op: "append", stream, value: "x".repeat(100_000) };
+  await assert.rejects(
+    async () => {
+      for (let at = 0; at < 20; at++) await store.commit([append]);
+    },
+    (error) => {
+      assert.ok(error instanceof StoreFull, String(error));
+      return unavailable(path, /delete sessions that are no longer needed/)(error);
+    },
+  );
+  const length = await store.length(stream);
+  assert.ok(length >= 5, String(length));
+  const into = { tenant: "t", kind: "archive", id: "a" };
+  assert.deepEqual(await store.commit([{ op: "move", stream, into }]), [length]);
+  await store.commit([{ op: "trim", stream: into, through: 3 }]);
+  assert.deepEqual(await store.commit([append]), [length + 1]);
+  await store.close();
+  assert.ok((await Deno.stat(path)).size <= 1024 * 1024);
+});

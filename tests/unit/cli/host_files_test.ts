@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { openSqliteStore } from "../../../src/adapters/sqlite_store.ts";
 import { findTarget } from "../../../src/cli/gateway_access.ts";
 import { run } from "../../../src/cli/program.ts";
+import { lockStateFolder } from "../../../src/adapters/state_lock.ts";
+import { strangerAt } from "../../../src/cli/own_gateway.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 import { requestPairing } from "./pairing_request.ts";
 
@@ -46,9 +48,11 @@ test("the stored token goes to this host alone", async (folder) => {
   await Deno.writeTextFile(join(folder, "token"), `${TOKEN}\n`);
   const terminal = new FakeTerminal({ env: { CLAWGATE_STATE_DIR: folder } });
   const target = (flags: { url?: string; token?: string }) => findTarget({ terminal, flags });
-  assert.deepEqual(await target({}), { url: "ws://127.0.0.1:18789", token: TOKEN });
+  const secretOf = folder;
+  assert.deepEqual(await target({}), { url: "ws://127.0.0.1:18789", token: TOKEN, secretOf });
   const here = "ws://127.0.0.1:5/";
-  assert.deepEqual(await target({ url: here }), { url: here, token: TOKEN });
+  assert.deepEqual(await target({ url: here }), { url: here, token: TOKEN, secretOf });
+  assert.deepEqual(await target({ url: here, token: "own" }), { url: here, token: "own" });
   for (const url of ["ws://evil.example/", "ws://127.0.0.1.evil.example/", "wss://10.0.0.1/"]) {
     assert.deepEqual(await target({ url }), { url });
     assert.deepEqual(await target({ url, token: "own" }), { url, token: "own" });
@@ -66,7 +70,11 @@ test("flag, environment, settings and default find the gateway in this order", a
   );
   const terminal = new FakeTerminal({ env: { CLAWGATE_STATE_DIR: folder } });
   const found = () => findTarget({ terminal, flags: {} });
-  assert.deepEqual(await found(), { url: "ws://127.0.0.1:4001", password: `pw-${TOKEN}` });
+  assert.deepEqual(await found(), {
+    url: "ws://127.0.0.1:4001",
+    password: `pw-${TOKEN}`,
+    secretOf: folder,
+  });
   terminal.env.CLAWGATE_PORT = "4002";
   terminal.env.CLAWGATE_BIND = "::1";
   assert.equal((await found()).url, "ws://[::1]:4002");
@@ -218,6 +226,71 @@ test("a device is approved and another rejected with the gateway stopped", async
   assert(!json.stdout.includes("salt"));
 });
 
+/** Runs a command while a program that is no gateway has the port, and tells whether that was dialled. */
+async function withStranger(folder: string, args: readonly string[], env = {}) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let dialled = 0;
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      dialled++;
+      connection.close();
+    }
+  })();
+  const port = listener.addr.port;
+  const terminal = new FakeTerminal({ env: { CLAWGATE_PORT: String(port), ...env } });
+  try {
+    return { ...await stopped(folder, args, terminal), dialled: () => dialled, port };
+  } finally {
+    listener.close();
+    await accepting;
+  }
+}
+
+test("with the gateway stopped, whoever has its port is not shown the secret of the files", async (folder) => {
+  await Deno.writeTextFile(join(folder, "token"), `${TOKEN}\n`, { mode: 0o600 });
+  await openSqliteStore({ path: join(folder, "clawgate.db") }).close();
+  const list = await withStranger(folder, ["devices", "list"]);
+  assert.deepEqual([list.exit, list.dialled()], [0, 0], list.stderr);
+  assert.match(list.stdout, /^No device is paired/);
+  if (Deno.build.os === "linux") assert.match(list.stderr, /no gateway runs on .* was not sent to/);
+  const health = await withStranger(folder, ["health"]);
+  assert.deepEqual([health.exit, health.dialled()], [3, 0]);
+  assert.match(health.stderr, /no gateway runs on [^\n]*; --token names one to send all the same/);
+  assert.doesNotMatch(list.stderr + health.stderr, new RegExp(TOKEN));
+  const explicit = await withStranger(folder, ["health", "--token", "own"]);
+  assert.deepEqual([explicit.exit, explicit.dialled() > 0], [3, true]);
+  const environment = await withStranger(folder, ["health"], { CLAWGATE_TOKEN: TOKEN });
+  assert.equal(environment.dialled() > 0, true);
+});
+
+test("a gateway on another port, or in another process, does not vouch for who has this one", async (folder) => {
+  await Deno.writeTextFile(join(folder, "token"), `${TOKEN}\n`, { mode: 0o600 });
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = new URL(`ws://127.0.0.1:${listener.addr.port}`);
+  using lock = await lockStateFolder(folder);
+  // This process has both the lock and the port.
+  assert.equal(await strangerAt(url, folder), undefined);
+  listener.close();
+  const other = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      "const l = Deno.listen({ hostname: '127.0.0.1', port: 0 });" +
+      "console.log(l.addr.port); await new Promise(() => setTimeout(() => {}, 1e8));",
+    ],
+    stdout: "piped",
+  }).spawn();
+  const reader = other.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const port = Number((await reader.read()).value);
+  const stranger = await strangerAt(new URL(`ws://127.0.0.1:${port}`), folder);
+  other.kill("SIGKILL");
+  await Promise.all([other.status, reader.cancel()]);
+  if (Deno.build.os === "linux") {
+    assert.equal(stranger?.listening, true);
+    assert.match(stranger.reason, /belongs to another program than the gateway/);
+  }
+  lock.release();
+});
+
 test("the doctor finds what is broken and says what to do", async (folder) => {
   await Deno.chmod(folder, 0o755);
   await Deno.writeTextFile(join(folder, "token"), "changeme\n", { mode: 0o644 });
@@ -230,10 +303,8 @@ test("the doctor finds what is broken and says what to do", async (folder) => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   const terminal = new FakeTerminal({ env: { CLAWGATE_PORT: String(port) }, now: Date.now() });
-  // A program that is no gateway: it hangs up.
-  const hangUp = listener.accept().then((connection) => connection.close());
+  // A program that is no gateway; nothing is said to it.
   const { exit, stdout } = await stopped(folder, ["doctor", "--json"], terminal);
-  await hangUp;
   listener.close();
   assert.equal(exit, 1);
   const { ok, findings } = JSON.parse(stdout);

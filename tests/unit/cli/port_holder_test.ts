@@ -11,8 +11,8 @@ const TABLE =
 
 Deno.test("the listening sockets of a table are found, and nothing else", () => {
   assert.deepEqual(parseTcpTable(TABLE), [
-    { port: 18_789, inode: "41234" },
-    { port: 8_080, inode: "99" },
+    { port: 18_789, inode: "41234", uid: 1_000, scope: "127.0.0.1" },
+    { port: 8_080, inode: "99", uid: 0, scope: "::1" },
   ]);
   assert.deepEqual(parseTcpTable(""), []);
 });

@@ -65,6 +65,14 @@ for (const { args, exit, stdout, stderr } of LINES) {
   });
 }
 
+test("the help says of every secret on the command line that other users see it", async () => {
+  const { stdout } = await cli(["--help"]);
+  for (const flag of ["--token <token>", "--password <password>"]) {
+    const [, help = ""] = stdout.split(flag);
+    assert.match(help.split(/\n {2}-/)[0]!.replace(/\s+/g, " "), /other users see a command line/);
+  }
+});
+
 test("the help documents every exit status", async () => {
   const { stdout } = await cli(["--help"]);
   for (const [code, meaning] of EXIT_MEANINGS) {

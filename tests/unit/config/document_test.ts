@@ -4,18 +4,19 @@ import { defaultConfig, parseConfig } from "../../../src/config.ts";
 Deno.test("references to the environment are filled in on a copy", () => {
   const record = {
     env: { vars: { OWN: "own", SHADOWED: "own" }, DIRECT: "direct" },
-    agents: {
-      list: [
-        { id: "a", name: "${A}-${B}" },
-        { id: "b", name: "$${A} ${lower} $A ${}" },
-        { id: "c", name: "${OWN} ${SHADOWED} ${DIRECT}" },
-      ],
+    models: {
+      providers: {
+        a: { baseUrl: "http://${A}", apiKey: "${A}-${B}" },
+        b: { baseUrl: "http://b", apiKey: "$${A} ${lower} $A ${}" },
+        c: { baseUrl: "http://c", apiKey: "${OWN} ${SHADOWED} ${DIRECT}" },
+      },
     },
   };
   const before = JSON.stringify(record);
   const { config, issues } = parseConfig(record, { env: { A: "1", B: "2", SHADOWED: "outer" } });
   assert.deepEqual(issues, []);
-  assert.deepEqual(config.agents.list.map(({ name }) => name), [
+  assert.equal(config.models.providers.a?.baseUrl, "http://1");
+  assert.deepEqual(Object.values(config.models.providers).map(({ apiKey }) => apiKey), [
     "1-2",
     "${A} ${lower} $A ${}",
     "own outer direct",
@@ -25,30 +26,57 @@ Deno.test("references to the environment are filled in on a copy", () => {
 
 Deno.test("a missing variable is named, and no variable's value is ever told", () => {
   const { issues } = parseConfig(
-    { logging: { file: "${ABSENT}" }, session: { mainKey: "${EMPTY}" } },
-    { env: { EMPTY: "" } },
+    {
+      gateway: { auth: { token: "${ABSENT}", password: "${CLAWGATE_TOKEN}" } },
+      models: { providers: { a: { baseUrl: "http://${EMPTY}" } } },
+    },
+    { env: { EMPTY: "", CLAWGATE_TOKEN: "hunter2" } },
   );
   assert.deepEqual(
     issues,
     [
       {
-        path: "session.mainKey",
+        path: "gateway.auth.token",
+        message: "needs the environment variable ABSENT, which is not set",
+      },
+      {
+        path: "gateway.auth.password",
+        message: "refers to CLAWGATE_TOKEN; the gateway's own variables are never filled in",
+      },
+      {
+        path: "models.providers.a.baseUrl",
         message: "needs the environment variable EMPTY, which is not set",
       },
-      { path: "logging.file", message: "needs the environment variable ABSENT, which is not set" },
-    ].toSorted((a, b) => a.path < b.path ? -1 : 1),
+    ],
   );
   const leak = parseConfig({ logging: { level: "${LEVEL}" } }, { env: { LEVEL: "hunter2" } });
   assert.equal(leak.issues[0]?.path, "logging.level");
   assert.match(leak.issues[0]?.message ?? "", /got "\$\{LEVEL\}"$/);
   // A name that every object inherits is no variable.
-  const inherited = parseConfig({ logging: { file: "${CONSTRUCTOR}" } }, { env: {} });
+  const inherited = parseConfig({ gateway: { auth: { token: "${CONSTRUCTOR}" } } }, { env: {} });
   assert.equal(inherited.issues.length, 1);
+});
+
+Deno.test("a reference stays as written where readers see the setting, with a warning", () => {
+  const name = "${HOME} ${KEY} ${CLAWGATE_TOKEN}";
+  const { config, issues, warnings } = parseConfig(
+    {
+      agents: { list: [{ id: "a", name }] },
+      logging: { file: "${KEY}" },
+      channels: { x: "${KEY}" },
+    },
+    { env: { HOME: "/h", KEY: "hunter2", CLAWGATE_TOKEN: "t" } },
+  );
+  assert.deepEqual(issues, []);
+  assert.equal(config.agents.list[0]?.name, name);
+  assert.equal(config.logging.file, "${KEY}");
+  const warned = warnings.filter(({ message }) => message.startsWith("refers to the environment"));
+  assert.deepEqual(warned.map(({ path }) => path), ["agents.list.0.name", "logging.file"]);
 });
 
 Deno.test("references cannot grow without bound", () => {
   const names = Array.from({ length: 900 }, () => "${BIG}").join("");
-  const record = { agents: { list: [{ id: "a", name: names }] } };
+  const record = { models: { providers: { a: { baseUrl: "http://a", apiKey: names } } } };
   const { issues } = parseConfig(record, { env: { BIG: "x".repeat(100_000) } });
   assert.equal(issues.length, 1);
   assert.equal(issues[0]?.message, "grows too long with the environment variable BIG");

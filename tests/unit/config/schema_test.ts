@@ -45,7 +45,7 @@ Deno.test("every setting takes its good values", () => {
     ["gateway.mode", ["local", "remote"]],
     ["gateway.bind", ["loopback", "lan", "auto", "tailnet", "127.0.0.1", "::1", "host.example"]],
     ["gateway.customBindHost", ["10.0.0.2", "fe80::1", "my-host"]],
-    ["gateway.auth.mode", ["token", "password"]],
+    ["gateway.auth.mode", ["token"]],
     ["gateway.auth.token", [TOKEN]],
     ["gateway.auth.password", ["correct horse battery"]],
     ["gateway.auth.remoteScopes", [[], ["operator.read", "operator.admin"]]],

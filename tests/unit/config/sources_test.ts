@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { defaultConfig, parseConfig, resolvePlaces, resolveServe } from "../../../src/config.ts";
+import {
+  defaultConfig,
+  parseConfig,
+  resolvePlaces,
+  resolveSecret,
+  resolveServe,
+} from "../../../src/config.ts";
 
 const TOKEN = "a-token-of-fair-length";
 
@@ -84,11 +90,31 @@ Deno.test("the kind of secret follows what is set", () => {
     [{ mode: "password" }, undefined],
   ];
   for (const [auth, mode] of table) {
-    const { config } = parseConfig({ gateway: { auth } }, { env: {} });
+    const { config, issues } = parseConfig({ gateway: { auth } }, { env: {} });
+    if (mode === undefined) {
+      assert.deepEqual(issues.map(({ path }) => path), ["gateway.auth.password"]);
+      continue;
+    }
     const resolved = resolveServe({ flags: {}, env: {}, config });
     assert.equal(resolved.ok ? resolved.value.mode : undefined, mode, JSON.stringify(auth));
-    if (!resolved.ok) assert.equal(resolved.issues[0]?.path, "gateway.auth.password");
   }
+});
+
+Deno.test("the token of the file counts before that of the state folder, those of outside before both", () => {
+  const stateToken = "state-token-0123456789";
+  const table = [
+    [{ auth: {}, flags: {}, env: {} }, [stateToken, "state folder"]],
+    [{ auth: { token: TOKEN }, flags: {}, env: {} }, [TOKEN, "file"]],
+    [{ auth: { token: TOKEN }, flags: {}, env: { CLAWGATE_TOKEN: "e" } }, ["e", "environment"]],
+    [{ auth: { token: TOKEN }, flags: { token: "f" }, env: {} }, ["f", "flag"]],
+  ] as const;
+  for (const [options, [value, source]] of table) {
+    const secret = resolveSecret({ ...options, stateToken });
+    assert.equal(secret.mode, "token");
+    assert.deepEqual(secret.token, { value, source });
+  }
+  const password = resolveSecret({ flags: {}, env: {}, auth: { password: TOKEN }, stateToken });
+  assert.equal(password.mode, "password");
 });
 
 Deno.test("places come from flag, environment, home", () => {

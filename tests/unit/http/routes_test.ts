@@ -209,6 +209,53 @@ const PEERS: readonly PeerRow[] = [
   },
 ];
 
+Deno.test("every header that a proxy adds makes a peer of this host not local", () => {
+  const names = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-anything",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+  ];
+  for (const name of names) {
+    for (const value of ["127.0.0.1", ""]) {
+      const { local, forwarded } = peerOf(new Headers({ ...HOME, [name]: value }), {
+        remoteAddress: "127.0.0.1",
+        trustedProxies: [],
+      });
+      assert.deepEqual({ local, forwarded }, { local: false, forwarded: true }, name);
+    }
+  }
+});
+
+Deno.test("whom a proxy names is believed from a trusted one, and from others kept for counting alone", () => {
+  const rows: readonly [Record<string, string>, string, string | undefined, string | undefined][] =
+    [
+      [{ "x-forwarded-for": "1.1.1.1, 203.0.113.7:5544" }, "10.0.0.1", "203.0.113.7", undefined],
+      [{ "x-forwarded-for": "[2001:db8::1]:9" }, "10.0.0.1", "2001:db8::1", undefined],
+      [{ "x-forwarded-for": "unknown" }, "10.0.0.1", "10.0.0.1", undefined],
+      [{ "x-real-ip": "203.0.113.7" }, "10.0.0.1", "10.0.0.1", "203.0.113.7"],
+      [{ via: "1.1 proxy" }, "10.0.0.1", "10.0.0.1", undefined],
+      [{ "x-forwarded-for": "6.6.6.6, 203.0.113.7" }, "127.0.0.1", "127.0.0.1", "203.0.113.7"],
+      [{ "x-forwarded-for": "x".repeat(9_000) }, "127.0.0.1", "127.0.0.1", undefined],
+      [{ "x-forwarded-for": `${"0".repeat(90)}::1` }, "127.0.0.1", "127.0.0.1", undefined],
+    ];
+  for (const [headers, remoteAddress, ip, claimedIp] of rows) {
+    const peer = peerOf(new Headers({ ...HOME, ...headers }), {
+      remoteAddress,
+      trustedProxies: ["10.0.0.1"],
+    });
+    assert.deepEqual([peer.ip, peer.claimedIp], [ip, claimedIp], JSON.stringify(headers));
+  }
+});
+
 Deno.test("forwarding headers are believed from a named proxy alone, and never make a peer local", () => {
   for (const { name, from, headers, expect } of PEERS) {
     const { ip, local } = peerOf(new Headers(headers), {

@@ -4,8 +4,11 @@ import {
   Authenticator,
   type AuthOptions,
   failureSource,
+  isUnguessable,
   isUsableSecret,
+  LOCAL_PACE,
   LOCK_OUT,
+  PROXY_LOCK_OUT,
 } from "../../../src/services/auth.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
@@ -132,7 +135,102 @@ Deno.test("a source is an address or an IPv6 network, pages apart from programs"
     ["::1", "0:0:0:0"],
   ];
   for (const [ip, network] of cases) {
-    assert.equal(failureSource({ ip, local: false }), `${network} program`);
-    assert.equal(failureSource({ ip, local: false, origin: "null" }), `${network} page`);
+    assert.equal(failureSource({ ip, local: false }), `${network} remote program`);
+    assert.equal(failureSource({ ip, local: false, origin: "null" }), `${network} remote page`);
+    assert.equal(failureSource({ ip, local: true }), `${network} local program`);
+    const proxy = { ip, local: false, forwarded: true };
+    assert.equal(failureSource(proxy), `${network} forwarded program`);
+    assert.equal(
+      failureSource({ ...proxy, claimedIp: "2001:DB8::1" }),
+      `${network} for 2001:db8:0:0 program`,
+    );
+  }
+});
+
+const PROXY: Peer = { ip: "127.0.0.1", local: false, forwarded: true };
+/** As the gateway makes them. */
+const MADE = "0123456789abcdef".repeat(3);
+
+async function guesses(auth: Authenticator, peer: Peer, count: number): Promise<readonly string[]> {
+  const answers: string[] = [];
+  for (let n = 0; n < count; n++) {
+    const verdict = await auth.authorizeBearer(`Bearer guess-${n}`, peer);
+    answers.push(verdict.ok ? "ok" : verdict.reason);
+  }
+  return answers;
+}
+
+Deno.test("whoever guesses through a proxy of this host locks out neither its programs nor its pages", async () => {
+  const { auth } = authenticator();
+  const answers = await guesses(auth, PROXY, 1000);
+  assert.equal(answers.filter((answer) => answer === "mismatch").length, LOCK_OUT.failures);
+  assert.equal((await auth.authorizeBearer(`Bearer ${TOKEN}`, PROXY)).ok, false);
+  for (const peer of [PROGRAM, PAGE, ELSEWHERE, { ...PROXY, claimedIp: "192.0.2.1" }]) {
+    assert.deepEqual(await auth.authorizeBearer(`Bearer ${TOKEN}`, peer), { ok: true });
+  }
+});
+
+Deno.test("a proxy that is not trusted tells clients apart up to a bound for all of them", async () => {
+  const { auth } = authenticator();
+  const client = (n: number): Peer => ({ ...PROXY, claimedIp: `198.51.100.${n}` });
+  await guesses(auth, client(1), LOCK_OUT.failures);
+  assert.equal((await auth.authorizeBearer(`Bearer ${TOKEN}`, client(1))).ok, false);
+  assert.equal((await auth.authorizeBearer(`Bearer ${TOKEN}`, client(2))).ok, true);
+  let wrong: number = LOCK_OUT.failures;
+  for (let n = 2; n < 200; n++) {
+    wrong += (await guesses(auth, client(n), 1)).filter((answer) => answer === "mismatch").length;
+  }
+  assert.equal(wrong, PROXY_LOCK_OUT.failures);
+  assert.equal((await auth.authorizeBearer(`Bearer ${TOKEN}`, client(250))).ok, false);
+  assert.equal((await auth.authorizeBearer(`Bearer ${TOKEN}`, PROGRAM)).ok, true);
+});
+
+Deno.test("a program of this host that guesses is slowed down to one guess a second, not locked out", async () => {
+  const { auth, clock } = authenticator();
+  const first = await guesses(auth, PROGRAM, 100);
+  assert.equal(first.filter((answer) => answer === "mismatch").length, LOCAL_PACE.failures);
+  assert.deepEqual(await auth.authorizeBearer(`Bearer ${TOKEN}`, PROGRAM), {
+    ok: false,
+    reason: "locked",
+    retryAfterMs: LOCAL_PACE.lockMs,
+  });
+  for (let second = 0; second < 5; second++) {
+    await clock.advance(LOCAL_PACE.lockMs);
+    assert.deepEqual((await guesses(auth, PROGRAM, 20)).slice(0, 2), ["mismatch", "locked"]);
+  }
+  await clock.advance(LOCAL_PACE.lockMs);
+  assert.deepEqual(await auth.authorizeBearer(`Bearer ${TOKEN}`, PROGRAM), { ok: true });
+});
+
+Deno.test("no guessing keeps this host's programs from a secret that nobody guesses", async () => {
+  const { auth } = authenticator({ token: MADE });
+  const answers = await guesses(auth, PROGRAM, 100);
+  assert.equal(answers.filter((answer) => answer === "mismatch").length, LOCAL_PACE.failures);
+  assert.deepEqual(await auth.authorizeBearer(`Bearer ${MADE}`, PROGRAM), { ok: true });
+  await guesses(auth, PAGE, LOCK_OUT.failures);
+  assert.equal((await auth.authorizeBearer(`Bearer ${MADE}`, PAGE)).ok, false);
+  for (const weak of ["short", "x".repeat(64), 7, undefined]) {
+    assert.equal(isUnguessable(weak), false);
+  }
+});
+
+Deno.test("the digest of the gateway's own secret is made once for each secret", async () => {
+  let options: AuthOptions = { mode: "token", token: MADE };
+  const auth = new Authenticator({ clock: new ManualClock(), options: () => options });
+  const { digest } = crypto.subtle;
+  let digests = 0;
+  crypto.subtle.digest = (...args) => {
+    digests++;
+    return digest.apply(crypto.subtle, args);
+  };
+  try {
+    for (let n = 0; n < 10; n++) assert.equal(await auth.check({ token: MADE }), "ok");
+    assert.equal(digests, 11);
+    options = { mode: "token", token: TOKEN };
+    assert.equal(await auth.check({ token: MADE }), "mismatch");
+    assert.equal(await auth.check({ token: TOKEN }), "ok");
+    assert.equal(digests, 14);
+  } finally {
+    crypto.subtle.digest = digest;
   }
 });

@@ -389,11 +389,13 @@ Deno.test("nobody rotates to more than it has, nor than the device was approved 
     [["operator.approvals"], SCOPES, /was not approved for operator\.approvals/],
     [["operator.write"], PAIRING_ONLY.scopes, /^GatewayError: missing scope: operator\.write$/],
     [undefined, PAIRING_ONLY.scopes, /^GatewayError: missing scope: operator\.write$/],
-    [["operator.read"], ["operator.pairing", "operator.read"], ["operator.read"]],
+    [[], PAIRING_ONLY.scopes, /^GatewayError: missing scope: operator\.write$/],
+    [["operator.read"], ["operator.pairing", "operator.read"], /missing scope: operator\.write$/],
+    [["operator.read"], ["operator.pairing", "operator.write"], /missing scope: operator\.admin$/],
     [["operator.write"], ["operator.admin"], ["operator.write"]],
     [["made-up"], SCOPES, []],
-    [[], PAIRING_ONLY.scopes, []],
-    [undefined, PAIRING_ONLY.scopes, []],
+    // What the device may have again counts as well as what its token has now.
+    [[], PAIRING_ONLY.scopes, /^GatewayError: missing scope: operator\.write$/],
   ];
   for (const [scopes, held, expected] of cases) {
     const wanted = { ...OPERATOR_1, ...(scopes === undefined ? {} : { scopes }) };
@@ -440,6 +442,8 @@ Deno.test("an approver that ends its own connection has its answer first", async
   assert.equal(events.length, before);
   for (const task of deferred) task();
   assert.deepEqual(types(events.slice(before)), ["access.revoked", "access.revoked"]);
+  await devices.revokeToken(tenant, OPERATOR_1, own);
+  assert.equal(deferred.length, 2, "what was revoked before is not announced again");
 });
 
 Deno.test("revocation ends the token at once; the shared secret brings a new one", async () => {
@@ -447,10 +451,12 @@ Deno.test("revocation ends the token at once; the shared secret brings a new one
   const old = tokenOf(await devices.enrol(tenant, ask(), silently));
   const revokedAtMs = clock.now();
   const outcome = { deviceId: deviceId(1), role: "operator", revokedAtMs };
-  assert.deepEqual(await devices.revokeToken(tenant, OPERATOR_1, PAIRING_ONLY), outcome);
+  assert.deepEqual(await devices.revokeToken(tenant, OPERATOR_1, HOST), outcome);
   assert.deepEqual(events.at(-1), { type: "access.revoked", ...OPERATOR_1 });
+  const announced = events.length;
   await clock.advance(10);
-  assert.deepEqual(await devices.revokeToken(tenant, OPERATOR_1, PAIRING_ONLY), outcome);
+  assert.deepEqual(await devices.revokeToken(tenant, OPERATOR_1, HOST), outcome);
+  assert.equal(events.length, announced, "nothing was revoked, so nothing is announced");
   const presented = { token: old.token, ask: ask(), flexible: false };
   assert.deepEqual(await devices.verifyToken(tenant, presented), { ok: false, reason: "unknown" });
   const next = tokenOf(await devices.enrol(tenant, ask(), remotely));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createMemoryStore } from "../../../src/adapters/memory_store.ts";
+import { GatewayError } from "../../../src/core/error.ts";
 import { StoreConflict } from "../../../src/ports/store.ts";
 import { MAX_UPDATE_ATTEMPTS } from "../../../src/services/collection.ts";
 import { commitUnlessConflict, retryConflict } from "../../../src/services/retry_conflict.ts";
@@ -18,7 +19,13 @@ Deno.test("work is done again after a conflict, up to a bound, and after no othe
   };
   assert.equal(await retryConflict(failing(MAX_UPDATE_ATTEMPTS - 1).work), MAX_UPDATE_ATTEMPTS);
   const endless = failing(Infinity);
-  await assert.rejects(retryConflict(endless.work), StoreConflict);
+  await assert.rejects(retryConflict(endless.work), (error: unknown) => {
+    assert.ok(error instanceof GatewayError);
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.equal(error.extras.retryable, true);
+    assert.doesNotMatch(error.message, /internal error/);
+    return true;
+  });
   assert.equal(endless.calls(), MAX_UPDATE_ATTEMPTS);
   const broken = failing(1, new Error("disk full"));
   await assert.rejects(retryConflict(broken.work), /disk full/);

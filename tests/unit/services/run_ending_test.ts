@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_TENANT } from "../../../src/core/id.ts";
 import { ModelError } from "../../../src/ports/model.ts";
+import { SESSION_REPLACED } from "../../../src/services/run_ending.ts";
 import { DEFAULT_RUN_TIMEOUT_MS, MAX_RUN_TIMEOUT_MS } from "../../../src/services/runs.ts";
 import { settle } from "../../support/manual_clock.ts";
 import {
@@ -236,7 +237,7 @@ runTest(
 );
 
 runTest(
-  "an answer whose session another process has reset is told but stored nowhere",
+  "an answer whose session another process has reset fails and is stored nowhere",
   async () => {
     const stage = setStage();
     await send(stage, chat("r1"));
@@ -247,14 +248,69 @@ runTest(
     await send(stage, chat("r2"));
     stage.model.call().end();
     await settle();
-    assert.equal(told(stage)[2], 'r1 3 end "old"');
-    assert.equal((await other.runs.wait(DEFAULT_TENANT, { runId: "r1" })).status, "ok");
+    assert.equal(told(stage)[2], `r1 3 failed ${SESSION_REPLACED}`);
+    const { status, error } = await other.runs.wait(PRINCIPAL, { runId: "r1" });
+    assert.deepEqual([status, error], ["error", SESSION_REPLACED]);
     assert.deepEqual(stage.model.call().request.messages.map(({ text }) => text), ["message r2"]);
     stage.model.call().end();
     await settle();
     assert.deepEqual(await transcript(stage), ['user "message r2"']);
   },
 );
+
+for (const asked of [false, true]) {
+  const when = asked ? "while its model answers" : "before it begins";
+  runTest(
+    `a message accepted between the abort and the reset of its session is put away with it, and its run fails: reset ${when}`,
+    async () => {
+      const stage = setStage();
+      await send(stage, chat("old"));
+      const ending = Promise.withResolvers<void>();
+      const reset = Promise.withResolvers<void>();
+      const commit = stage.store.commit.bind(stage.store);
+      stage.store.commit = async (writes) => {
+        const kinds = writes.map((write) => "key" in write ? write.key.kind : "");
+        if (kinds.includes("session.archive")) await reset.promise;
+        else if (stage.events.at(-1)?.type === "run") await ending.promise;
+        return await commit(writes);
+      };
+      const resetting = stage.sessions.reset(DEFAULT_TENANT, MAIN);
+      // The abort waits for the old run to be stored; the new message gets in line meanwhile.
+      const inLine = Promise.withResolvers<void>();
+      const append = stage.sessions.append.bind(stage.sessions);
+      stage.sessions.append = (...given) => {
+        const adding = append(...given);
+        if (given[2].messages.some(({ role }) => role === "user")) inLine.resolve();
+        return adding;
+      };
+      const starting = stage.runs.start(PRINCIPAL, chat("new"));
+      await inLine.promise;
+      ending.resolve();
+      const outcome = await starting;
+      assert.ok(outcome.status === "accepted");
+      if (asked) {
+        outcome.begin();
+        await settle();
+        stage.model.call().text("hi");
+        await settle();
+      }
+      reset.resolve();
+      await resetting;
+      outcome.begin();
+      await settle();
+      if (asked) stage.model.call().end();
+      await settle();
+      assert.equal(
+        told(stage).at(-1),
+        asked
+          ? `new 3 failed ${SESSION_REPLACED}`
+          : "new 2 failed the session was reset or deleted before the run began; send the message again",
+      );
+      assert.deepEqual(await transcript(stage), []);
+      assert.deepEqual(stage.runs.counts, { running: 0, waiting: 0 });
+    },
+  );
+}
 
 runTest("a run whose session another process has reset before its turn fails", async () => {
   const stage = setStage();
@@ -319,7 +375,7 @@ runTest(
 runTest("waiting for a run that failed, was aborted, or took too long", async () => {
   const stage = setStage();
   const report = async (runId: string) => {
-    const { status, error } = await stage.runs.wait(DEFAULT_TENANT, { runId });
+    const { status, error } = await stage.runs.wait(PRINCIPAL, { runId });
     return [status, error];
   };
   await send(stage, chat("failed"));

@@ -6,9 +6,9 @@ import {
   MAX_RUN_TEXT_CHARS,
   type Outcome,
   settledOutcome,
-  type TextStep,
   unsavedOutcome,
 } from "../../../src/services/run_execution.ts";
+import type { TextStep } from "../../../src/services/run_text.ts";
 import { ManualClock, settle } from "../../support/manual_clock.ts";
 import { ScriptedModel } from "../../support/scripted_model.ts";
 
@@ -45,6 +45,22 @@ Deno.test("answers: a slow display is shown the first part at once, then one per
   model.call().end();
   await outcome;
 });
+
+for (const ending of ["end", "break off", "fail"] as const) {
+  Deno.test(`answers: what was held back is told before the answer is over: ${ending}`, async () => {
+    const { model, steps, outcome } = follow();
+    const long = "x".repeat(100_000);
+    model.call().text(long, "y");
+    await settle();
+    assert.equal(steps.length, 1);
+    if (ending === "end") model.call().end();
+    else if (ending === "break off") model.call().breakOff();
+    else model.call().fail(new ModelError("no credit"));
+    assert.equal((await outcome).text, `${long}y`);
+    assert.deepEqual(steps.map(({ delta }) => delta), [long, "y"]);
+    assert.equal(steps.at(-1)?.text, `${long}y`);
+  });
+}
 
 const ENDINGS: readonly { given: string; end: (model: ScriptedModel) => void; message: string }[] =
   [

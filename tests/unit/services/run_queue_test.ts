@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/core/error.ts";
 import {
+  MAX_WAITING_PER_PARTY,
   MAX_WAITING_PER_SESSION,
   MAX_WAITING_RUNS,
   type Place,
@@ -18,17 +19,17 @@ function stage(maxConcurrent: number) {
     queue,
     limit,
     started,
-    reserve(lane: string, name: string): Place {
+    reserve(lane: string, name: string, party = "one"): Place {
       const ending = Promise.withResolvers<void>();
       ends.set(name, ending);
       const work = () => {
         started.push(name);
         return ending.promise;
       };
-      return queue.reserve(lane, { work, label: lane });
+      return queue.reserve(lane, { work, party, label: lane });
     },
-    add(lane: string, name: string): Place {
-      const place = this.reserve(lane, name);
+    add(lane: string, name: string, party?: string): Place {
+      const place = this.reserve(lane, name, party);
       place.begin();
       return place;
     },
@@ -80,6 +81,43 @@ Deno.test("queue: lanes take turns, so one with much to do does not keep another
   add("c", "c1");
   for (const name of ["a1", "b1", "c1", "a2", "a3"]) await end(name);
   assert.deepEqual(started, ["a1", "b1", "c1", "a2", "a3"]);
+});
+
+Deno.test("queue: parties take turns, so one with many lanes does not keep another waiting", async () => {
+  const { started, add, end } = bound(stage(1));
+  for (let at = 1; at <= 100; at++) add(`one ${at}`, `one ${at}`, "one");
+  add("two 1", "two 1", "two");
+  add("two 2", "two 2", "two");
+  add("three", "three", "three");
+  for (const name of ["one 1", "two 1", "three", "one 2", "two 2", "one 3"]) await end(name);
+  assert.deepEqual(started, ["one 1", "two 1", "three", "one 2", "two 2", "one 3", "one 4"]);
+});
+
+Deno.test("queue: whoever has the fewest running is served next, whatever came before", async () => {
+  const { started, limit, add, end } = bound(stage(3));
+  for (let at = 1; at <= 5; at++) add(`one ${at}`, `one ${at}`, "one");
+  for (let at = 1; at <= 3; at++) add(`two ${at}`, `two ${at}`, "two");
+  await end("one 1");
+  assert.deepEqual(started.splice(0), ["one 1", "one 2", "one 3", "two 1"]);
+  limit.value = 4;
+  add("two 4", "two 4", "two");
+  assert.deepEqual(started.splice(0), ["two 2"]);
+  // Equals go by who was served longest ago.
+  await end("one 2");
+  await end("two 1");
+  assert.deepEqual(started, ["one 4", "two 3"]);
+});
+
+Deno.test("queue: in a lane of two parties the turn is that of whoever waits at its head", async () => {
+  const { queue, started, add, end } = bound(stage(1));
+  add("shared", "a1", "a");
+  const given = add("shared", "a2", "a");
+  add("shared", "b1", "b");
+  add("own", "a3", "a");
+  given.leave();
+  for (const name of ["a1", "b1", "a3"]) await end(name);
+  assert.deepEqual(started, ["a1", "b1", "a3"]);
+  assert.deepEqual([queue.running, queue.waiting], [0, 0]);
 });
 
 Deno.test("queue: work that fails does not hold up its lane", async () => {
@@ -144,10 +182,14 @@ Deno.test("queue: a full lane and a full queue refuse, to be tried again, and ta
   add("a", "first");
   for (let at = 0; at < MAX_WAITING_PER_SESSION; at++) add("a", `a${at}`);
   refused(() => add("a", "more"), /^session "a" has 32 messages waiting/);
-  for (let at = queue.waiting; at < MAX_WAITING_RUNS; at++) add(`lane ${at}`, `w${at}`);
-  refused(() => add("new", "more"), /^the gateway has 1000 messages waiting/);
+  for (let at = queue.waiting; at < MAX_WAITING_PER_PARTY; at++) add(`lane ${at}`, `w${at}`);
+  refused(() => add("new", "more"), /^this client has 250 messages waiting/);
+  for (let at = queue.waiting; at < MAX_WAITING_RUNS; at++) {
+    add(`lane ${at}`, `w${at}`, `party ${Math.floor(at / MAX_WAITING_PER_PARTY)}`);
+  }
+  refused(() => add("new", "more", "late"), /^the gateway has 1000 messages waiting/);
   await end("first");
-  add("new", "now");
+  add("new", "now", "late");
   assert.equal(queue.waiting, MAX_WAITING_RUNS);
 });
 

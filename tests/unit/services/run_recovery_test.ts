@@ -79,24 +79,24 @@ runTest(
 runTest("waiting for a run tells how it ended, whenever it ended", async () => {
   const stage = setStage();
   const at = stage.clock.now();
-  const early = stage.runs.wait(DEFAULT_TENANT, { runId: "r1" });
+  const early = stage.runs.wait(PRINCIPAL, { runId: "r1" });
   await send(stage, chat("r1"));
-  const during = stage.runs.wait(DEFAULT_TENANT, { runId: "r1" });
+  const during = stage.runs.wait(PRINCIPAL, { runId: "r1" });
   await stage.clock.advance(500);
   stage.model.call().text("x").end();
   await settle();
   const report = { runId: "r1", status: "ok", startedAt: at, endedAt: at + 500 };
   assert.deepEqual(await early, report);
   assert.deepEqual(await during, report);
-  assert.deepEqual(await stage.runs.wait(DEFAULT_TENANT, { runId: "r1" }), report);
+  assert.deepEqual(await stage.runs.wait(PRINCIPAL, { runId: "r1" }), report);
   const restarted = setStage({ store: stage.store, clock: stage.clock });
-  assert.deepEqual(await restarted.runs.wait(DEFAULT_TENANT, { runId: "r1" }), report);
+  assert.deepEqual(await restarted.runs.wait(PRINCIPAL, { runId: "r1" }), report);
   assert.equal(stage.clock.waiting, 0);
 });
 
 runTest("a wait ends with its time, at once with none, and with its caller", async () => {
   const stage = setStage();
-  const waiting = stage.runs.wait(DEFAULT_TENANT, { runId: "nobody" });
+  const waiting = stage.runs.wait(PRINCIPAL, { runId: "nobody" });
   await stage.clock.advance(29_999);
   let done = false;
   void waiting.then(() => done = true);
@@ -106,11 +106,11 @@ runTest("a wait ends with its time, at once with none, and with its caller", asy
   assert.deepEqual(await waiting, { runId: "nobody", status: "timeout" });
   const timeout = { runId: "x\u0000y", status: "timeout" };
   assert.deepEqual(
-    await stage.runs.wait(DEFAULT_TENANT, { runId: "x\u0000y", timeoutMs: 0 }),
+    await stage.runs.wait(PRINCIPAL, { runId: "x\u0000y", timeoutMs: 0 }),
     timeout,
   );
   const control = new AbortController();
-  const gone = stage.runs.wait(DEFAULT_TENANT, { runId: "nobody", signal: control.signal });
+  const gone = stage.runs.wait(PRINCIPAL, { runId: "nobody", signal: control.signal });
   await settle();
   control.abort();
   assert.equal((await gone).status, "timeout");
@@ -137,7 +137,7 @@ runTest(
       'user "message r1"',
       'user "message r2"',
     ]);
-    const report = await stage.runs.wait(DEFAULT_TENANT, { runId: "r2" });
+    const report = await stage.runs.wait(PRINCIPAL, { runId: "r2" });
     assert.deepEqual([report.status, report.error], ["error", INTERRUPTED_SUMMARY]);
     assert.equal(stage.runs.counts.running, 1);
     stage.model.call().text("fine").end();
@@ -211,7 +211,7 @@ runTest(
       await promise;
       return await get(key);
     };
-    const waiting = stage.runs.wait(DEFAULT_TENANT, { runId: "r1" });
+    const waiting = stage.runs.wait(PRINCIPAL, { runId: "r1" });
     await send(stage, chat("r1"));
     resolve();
     await settle();

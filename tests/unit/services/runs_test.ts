@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { checked, DEFAULT_TENANT, isSessionKey } from "../../../src/core/id.ts";
 import { ModelError } from "../../../src/ports/model.ts";
+import { StoreConflict } from "../../../src/ports/store.ts";
+import { MAX_UPDATE_ATTEMPTS } from "../../../src/services/collection.ts";
+import { MAX_MESSAGE_TEXT_CHARS } from "../../../src/services/session_entry.ts";
 import { settle } from "../../support/manual_clock.ts";
 import {
   chat,
@@ -421,10 +424,51 @@ runTest("a defect in a listener does not hold up the run", async () => {
   assert.equal((await ended).state, "ok");
 });
 
-runTest("what was spawned is stored with its session", async () => {
-  const stage = setStage();
-  await send(stage, chat("r1", { spawnedBy: "agent:main:parent" }));
-  assert.equal((await stage.sessions.get(DEFAULT_TENANT, MAIN))?.spawnedBy, "agent:main:parent");
-  stage.model.call().end();
-  await settle();
-});
+runTest(
+  "a run that makes its session stores whom it works for, a later one changes nothing of it",
+  async () => {
+    const stage = setStage();
+    const parent = async () => (await stage.sessions.get(DEFAULT_TENANT, MAIN))?.spawnedBy;
+    await send(stage, chat("r1", { spawnedBy: OTHER }));
+    assert.equal(await parent(), OTHER);
+    const another = checked("agent:main:another", isSessionKey);
+    await send(stage, chat("r2", { spawnedBy: another }));
+    assert.equal(await parent(), OTHER);
+    await stage.sessions.patch(DEFAULT_TENANT, MAIN, { spawnedBy: null });
+    await send(stage, chat("r3", { spawnedBy: another }));
+    assert.equal(await parent(), undefined);
+    await stage.runs.stop();
+  },
+);
+
+runTest(
+  "a key whose record others keep changing is refused in the end, to be tried again",
+  async () => {
+    const stage = setStage();
+    let commits = 0;
+    stage.store.commit = () => {
+      // The bound is what is tested; without it this would go on for ever.
+      if (++commits > 100) throw new Error("it never ends");
+      return Promise.reject(new StoreConflict({ tenant: DEFAULT_TENANT, kind: "run", id: "r1" }));
+    };
+    const error = await refusal(stage.runs.start(PRINCIPAL, chat("r1")));
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.equal(error.extras.retryable, true);
+    assert.equal(commits, MAX_UPDATE_ATTEMPTS);
+    assert.deepEqual(stage.runs.counts, { running: 0, waiting: 0 });
+  },
+);
+
+runTest(
+  "an end tells no more text than its session keeps; the record of the run has all",
+  async () => {
+    const stage = setStage();
+    const { ended } = await send(stage, chat("r1"));
+    stage.model.call().text("x".repeat(MAX_MESSAGE_TEXT_CHARS + 10)).end();
+    assert.equal((await ended).text?.length, MAX_MESSAGE_TEXT_CHARS + 10);
+    const lengths = stage.events.map((event) =>
+      event.type === "run" && "text" in event.step ? event.step.text.length : 0
+    );
+    assert.deepEqual(lengths, [0, MAX_MESSAGE_TEXT_CHARS, MAX_MESSAGE_TEXT_CHARS]);
+  },
+);

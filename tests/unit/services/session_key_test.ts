@@ -24,6 +24,18 @@ const CANONICAL = [
     expect: "agent:main:main",
   },
   { given: "a canonical key", input: "agent:work:main", rules: usual, expect: "agent:work:main" },
+  {
+    given: "white space before the name",
+    input: "agent:work: main",
+    rules: usual,
+    expect: "agent:work:main",
+  },
+  {
+    given: "white space in the name",
+    input: "my talk",
+    rules: usual,
+    expect: "agent:main:my talk",
+  },
   { given: "a raw key", input: "Telegram:42", rules: usual, expect: "agent:main:telegram:42" },
   { given: "another main name", input: "main", rules: home, expect: "agent:main:home" },
   { given: "the other name itself", input: "home", rules: home, expect: "agent:main:home" },
@@ -55,6 +67,11 @@ const UNUSABLE = [
   { given: "U+0000", input: "a\0b" },
   { given: "a line break inside", input: "a\nb" },
   { given: "a lone surrogate", input: "a\ud800" },
+  { given: "a zero width space", input: "a\u200bb" },
+  { given: "a mark that turns the direction of writing", input: "a\u202eb" },
+  { given: "a line separator", input: "a\u2028b" },
+  { given: "an agent with a blank name", input: "agent:main:  " },
+  { given: "a name within much white space", input: `${" ".repeat(600)}a` },
   { given: "513 characters", input: "x".repeat(513) },
 ];
 

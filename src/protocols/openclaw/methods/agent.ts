@@ -9,7 +9,16 @@ import type { AgentInfo } from "../../../services/agents.ts";
 import type { RunRecord } from "../../../services/run_record.ts";
 import { toImages } from "../attachments.ts";
 import { method, type OpenClawContext } from "../context.ts";
-import { count, nothing, text } from "../params.ts";
+import {
+  blankKeyText,
+  count,
+  MAX_NAME_CHARS,
+  nameText,
+  nothing,
+  runIdText,
+  text,
+} from "../params.ts";
+import { failedRun } from "../transcript.ts";
 
 const READ = { role: "operator", scope: "operator.read" } as const;
 const WRITE = { role: "operator", scope: "operator.write" } as const;
@@ -20,32 +29,34 @@ const MAX_LABEL_CHARS = 64;
 const MS_PER_SECOND = 1_000;
 
 const anyText = v.optional(v.string());
+const anyName = v.optional(nameText);
+const anyKey = v.optional(blankKeyText);
 
 const AgentParams = v.strictObject({
   message: text,
-  agentId: anyText,
-  to: anyText,
-  replyTo: anyText,
-  sessionId: anyText,
-  sessionKey: anyText,
-  thinking: anyText,
+  agentId: anyName,
+  to: anyName,
+  replyTo: anyName,
+  sessionId: anyName,
+  sessionKey: anyKey,
+  thinking: anyName,
   deliver: v.optional(v.boolean()),
   attachments: v.optional(v.array(v.unknown())),
-  channel: anyText,
-  replyChannel: anyText,
-  accountId: anyText,
-  replyAccountId: anyText,
-  threadId: anyText,
-  groupId: anyText,
-  groupChannel: anyText,
-  groupSpace: anyText,
+  channel: anyName,
+  replyChannel: anyName,
+  accountId: anyName,
+  replyAccountId: anyName,
+  threadId: anyName,
+  groupId: anyName,
+  groupChannel: anyName,
+  groupSpace: anyName,
   /** Seconds. */
   timeout: v.optional(count),
-  lane: anyText,
+  lane: anyName,
   extraSystemPrompt: anyText,
-  idempotencyKey: text,
+  idempotencyKey: runIdText,
   label: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_LABEL_CHARS))),
-  spawnedBy: anyText,
+  spawnedBy: anyKey,
 });
 
 const Accepted = v.object({
@@ -124,7 +135,7 @@ export const agentMethods: readonly Method<OpenClawContext>[] = [
         thinking: params.thinking,
         timeoutMs: params.timeout === undefined ? undefined : params.timeout * MS_PER_SECOND,
         extraSystemPrompt: params.extraSystemPrompt,
-        spawnedBy: params.spawnedBy?.trim() || undefined,
+        spawnedBy: params.spawnedBy ? context.sessions.canonicalKey(params.spawnedBy) : undefined,
       });
       switch (outcome.status) {
         case "accepted": {
@@ -145,8 +156,8 @@ export const agentMethods: readonly Method<OpenClawContext>[] = [
   method({
     name: "agent.wait",
     access: WRITE,
-    summary: "Waits until a run has ended, by default for 30 seconds.",
-    params: v.strictObject({ runId: text, timeoutMs: v.optional(count) }),
+    summary: "Waits until a run has ended, by default for 30 seconds, at most for 10 minutes.",
+    params: v.strictObject({ runId: runIdText, timeoutMs: v.optional(count) }),
     result: v.object({
       runId: v.string(),
       status: v.picklist(["ok", "error", "timeout"]),
@@ -155,13 +166,16 @@ export const agentMethods: readonly Method<OpenClawContext>[] = [
       error: anyText,
     }),
     handler: async ({ runId, timeoutMs }, { runs, principal, call }) =>
-      await runs.wait(principal.tenant, { runId, timeoutMs, signal: call.signal }),
+      await runs.wait(principal, { runId, timeoutMs, signal: call.signal }),
   }),
   method({
     name: "agent.identity.get",
     access: READ,
     summary: "How an agent presents itself: that of a session, or one that is named.",
-    params: v.strictObject({ agentId: v.optional(text), sessionKey: anyText }),
+    params: v.strictObject({
+      agentId: v.optional(v.pipe(text, v.maxLength(MAX_NAME_CHARS))),
+      sessionKey: anyKey,
+    }),
     result: v.object({
       agentId: v.string(),
       name: anyText,
@@ -170,7 +184,7 @@ export const agentMethods: readonly Method<OpenClawContext>[] = [
     }),
     handler: (params, { agents, sessions }) => {
       const named = knownAgent(params.agentId, { agents });
-      const key = params.sessionKey?.trim();
+      const key = params.sessionKey;
       const agentId = key ? agents.ofSession(sessions.canonicalKey(key, named)) : named;
       if (named !== undefined && agentId !== named) throw mismatch(named, agentId);
       const agent = agents.get(agentId ?? agents.defaultId);
@@ -236,7 +250,7 @@ async function targetOf(
   { agents, sessions, principal }: Services,
 ): Promise<{ readonly sessionKey: SessionKey; readonly requestedKey: string }> {
   const agentId = knownAgent(params.agentId, { agents });
-  const requestedKey = params.sessionKey?.trim();
+  const requestedKey = params.sessionKey;
   const sessionId = params.sessionId?.trim();
   if (!requestedKey && !sessionId) {
     const sessionKey = sessions.mainKey(agentId);
@@ -272,9 +286,8 @@ function finished(runId: string, record: RunRecord): v.InferInput<typeof Finishe
   const late = state === "aborted" && stopReason === "timeout";
   if (state === "failed" || late) {
     const summary = record.error ?? "the run failed";
-    throw new GatewayError(late ? "AGENT_TIMEOUT" : "UNAVAILABLE", summary, {
-      details: { runId, status: "error", summary },
-    });
+    const code = late ? "AGENT_TIMEOUT" : "UNAVAILABLE";
+    throw new GatewayError(code, summary, failedRun(runId, summary));
   }
   const aborted = state === "aborted";
   const { sessionId, provider, model, usage } = record;

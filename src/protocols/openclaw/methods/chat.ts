@@ -5,8 +5,8 @@ import { GatewayError } from "../../../core/error.ts";
 import type { Method } from "../../../core/method.ts";
 import { toImages } from "../attachments.ts";
 import { method, type OpenClawContext } from "../context.ts";
-import { count, text } from "../params.ts";
-import { toWireMessage, WireMessage } from "../transcript.ts";
+import { count, keyText, nameText, runIdText, text } from "../params.ts";
+import { failedRun, toWireMessage, WireMessage } from "../transcript.ts";
 
 const READ = { role: "operator", scope: "operator.read" } as const;
 const WRITE = { role: "operator", scope: "operator.write" } as const;
@@ -44,7 +44,7 @@ export const chatMethods: readonly Method<OpenClawContext>[] = [
     access: READ,
     summary: "The newest messages of a session, oldest first.",
     params: v.strictObject({
-      sessionKey: text,
+      sessionKey: keyText,
       limit: v.optional(
         v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_HISTORY_MESSAGES)),
       ),
@@ -55,10 +55,11 @@ export const chatMethods: readonly Method<OpenClawContext>[] = [
       messages: v.array(WireMessage),
       thinkingLevel: v.optional(v.string()),
     }),
-    handler: async (params, { sessions, principal }) => {
+    handler: async (params, { sessions, principal, call }) => {
       const { sessionKey, limit = DEFAULT_HISTORY_MESSAGES } = params;
       const key = sessions.canonicalKey(sessionKey);
-      const { entry, messages } = await sessions.history(principal.tenant, key, { limit });
+      const reader = { caller: principal.connection, signal: call.signal };
+      const { entry, messages } = await sessions.history(principal.tenant, key, { limit, reader });
       return {
         sessionKey,
         sessionId: entry?.sessionId,
@@ -72,13 +73,13 @@ export const chatMethods: readonly Method<OpenClawContext>[] = [
     access: WRITE,
     summary: "Stores a message and starts a run that answers it; the answer comes as events.",
     params: v.strictObject({
-      sessionKey: text,
+      sessionKey: keyText,
       message: v.string(),
-      thinking: v.optional(v.string()),
+      thinking: v.optional(nameText),
       deliver: v.optional(v.boolean()),
       attachments: v.optional(v.array(v.unknown())),
       timeoutMs: v.optional(count),
-      idempotencyKey: text,
+      idempotencyKey: runIdText,
     }),
     result: Sent,
     handler: async (params, { runs, sessions, principal, call }): Promise<Sent> => {
@@ -105,9 +106,7 @@ export const chatMethods: readonly Method<OpenClawContext>[] = [
           const { runId, record } = outcome;
           if (record.state !== "failed") return { runId, status: "ok" };
           const summary = record.error ?? "the run failed";
-          throw new GatewayError("UNAVAILABLE", summary, {
-            details: { runId, status: "error", summary },
-          });
+          throw new GatewayError("UNAVAILABLE", summary, failedRun(runId, summary));
         }
       }
     },
@@ -116,7 +115,7 @@ export const chatMethods: readonly Method<OpenClawContext>[] = [
     name: "chat.abort",
     access: WRITE,
     summary: "Ends one run of a session, or all of them; what was said so far is kept.",
-    params: v.strictObject({ sessionKey: text, runId: v.optional(text) }),
+    params: v.strictObject({ sessionKey: keyText, runId: v.optional(runIdText) }),
     result: Aborted,
     handler: async ({ sessionKey, runId }, { runs, sessions, principal }): Promise<Aborted> => {
       const outcome = await runs.abort(principal.tenant, {
@@ -132,7 +131,7 @@ export const chatMethods: readonly Method<OpenClawContext>[] = [
     summary: "Puts a note into a session as if the assistant had said it, without a run.",
     advertised: false,
     params: v.strictObject({
-      sessionKey: text,
+      sessionKey: keyText,
       message: text,
       label: v.optional(v.pipe(v.string(), v.maxLength(MAX_NOTE_LABEL_CHARS))),
     }),

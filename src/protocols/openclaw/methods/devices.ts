@@ -137,9 +137,9 @@ function approver(
   token: { readonly deviceId: string; readonly role: string },
   { principal, call }: OpenClawContext,
 ): Approver {
-  const own = principal.device === token.deviceId && principal.role === token.role;
-  const { scopes } = principal;
-  return own ? { scopes, defer: (task) => call.afterAnswer(task) } : { scopes };
+  const { scopes, device } = principal;
+  const own = device === token.deviceId && principal.role === token.role;
+  return own ? { scopes, device, defer: (task) => call.afterAnswer(task) } : { scopes, device };
 }
 
 function pendingShape(request: PendingDevice) {

@@ -142,9 +142,10 @@ export const sessionMethods: readonly Method<OpenClawContext>[] = [
     summary: "Sessions, the most recently used first, by any combination of filters.",
     params: ListParams,
     result: List,
-    handler: async (params, { sessions, principal }) => {
+    handler: async (params, { sessions, principal, call }) => {
       const { includeDerivedTitles = false, includeLastMessage = false, ...query } = params;
-      const found = await sessions.list(principal.tenant, query);
+      const reader = { caller: principal.connection, signal: call.signal };
+      const found = await sessions.list(principal.tenant, { ...query, reader });
       return {
         ts: found.at,
         path: sessions.path,
@@ -162,8 +163,10 @@ export const sessionMethods: readonly Method<OpenClawContext>[] = [
     summary: "The last messages of up to 64 sessions, cut to a few lines.",
     params: PreviewParams,
     result: Previews,
-    handler: async ({ keys, ...bounds }, { sessions, principal }) => {
-      const { at, previews } = await sessions.preview(principal.tenant, keys, bounds);
+    handler: async ({ keys, ...bounds }, { sessions, principal, call }) => {
+      const reader = { caller: principal.connection, signal: call.signal };
+      const wanted = { ...bounds, reader };
+      const { at, previews } = await sessions.preview(principal.tenant, keys, wanted);
       return { ts: at, previews };
     },
   }),

@@ -3,7 +3,7 @@ import { checked, DEFAULT_TENANT, isSessionKey } from "../../../../src/core/id.t
 import { ModelError } from "../../../../src/ports/model.ts";
 import { agentMethods } from "../../../../src/protocols/openclaw/methods/agent.ts";
 import { settle } from "../../../support/manual_clock.ts";
-import { MAIN, setStage } from "../../../support/run_stage.ts";
+import { MAIN, PRINCIPAL, setStage } from "../../../support/run_stage.ts";
 import { wireCaller } from "../../../support/wire_caller.ts";
 
 const USAGE = { input: 10, output: 5, cacheRead: 1, cacheWrite: 2, total: 18 };
@@ -77,17 +77,17 @@ test("a run that fails, is aborted or takes too long says so in its last answer"
   for (const error of [failing.error, await refusal("agent", message("r1"))]) {
     assert.equal(error?.code, "UNAVAILABLE");
     assert.equal(error?.message, "no credit");
-    assert.deepEqual(error?.extras.details, {
-      runId: "r1",
-      status: "error",
-      summary: "no credit",
-    });
+    const said = { runId: "r1", status: "error", summary: "no credit" };
+    assert.deepEqual(error?.extras, { payload: said, details: said });
   }
   const late = await call("agent", message("r2", { timeout: 2 }));
   await stage.clock.advance(1_999);
   assert.equal(stage.runs.counts.running, 1);
   await stage.clock.advance(1);
   assert.equal(late.error?.code, "AGENT_TIMEOUT");
+  const { summary } = late.error.extras.payload ?? {};
+  assert.deepEqual(late.error.extras.payload, { runId: "r2", status: "error", summary });
+  assert.equal(summary, late.error.message);
   const aborted = await call("agent", message("r3"));
   stage.model.call().text("so far");
   await settle();
@@ -116,7 +116,7 @@ test("a client that disconnects ends nothing", async () => {
   disconnect();
   stage.model.call().text("done").end();
   await settle();
-  const { status } = await stage.runs.wait(DEFAULT_TENANT, { runId: "r1" });
+  const { status } = await stage.runs.wait(PRINCIPAL, { runId: "r1" });
   assert.equal(status, "ok");
 });
 
@@ -168,6 +168,60 @@ test("a target that does not exist or contradicts itself is refused, nothing is 
   const unknown = await refusal("agent", message("r", { sessionKey: "agent:bob:x" }));
   assert.match(unknown.message, /^unknown agent id "bob"/);
   assert.deepEqual(stage.store.commits, []);
+});
+
+test("keys, ids and names are bounded; a session key is taken without the blanks around it", async () => {
+  const { stage, call, refusal } = open();
+  const long = "x".repeat(513);
+  const bounds: readonly [string, Record<string, unknown>, number][] = [
+    ...[
+      "sessionKey",
+      "spawnedBy",
+      "sessionId",
+      "agentId",
+      "to",
+      "replyTo",
+      "thinking",
+      "channel",
+      "replyChannel",
+      "accountId",
+      "replyAccountId",
+      "threadId",
+      "groupId",
+      "groupChannel",
+      "groupSpace",
+      "lane",
+    ].map((name): [string, Record<string, unknown>, number] => [
+      "agent",
+      message("r1", { [name]: long }),
+      512,
+    ]),
+    ["agent", message("k".repeat(257)), 256],
+    ["agent", message("r1", { sessionKey: `main${" ".repeat(500_000)}` }), 512],
+    ["agent.wait", { runId: "r".repeat(257) }, 256],
+    ["agent.identity.get", { agentId: long }, 512],
+    ["agent.identity.get", { sessionKey: long }, 512],
+  ];
+  for (const [method, params, bound] of bounds) {
+    const { code, message: text } = await refusal(method, params);
+    assert.equal(code, "INVALID_REQUEST");
+    assert.match(text, new RegExp(`must NOT have more than ${bound} characters$`));
+  }
+  assert.deepEqual(stage.store.commits, []);
+  await call("agent", message("r1", { sessionKey: " side\n", spawnedBy: " Parent " }));
+  const event = stage.events.at(-1);
+  assert.ok(event?.type === "run");
+  assert.equal(event.requestedKey, "side");
+  const side = await stage.sessions.get(DEFAULT_TENANT, event.sessionKey);
+  assert.equal(side?.spawnedBy, "agent:main:parent");
+  await call("agent", message("r2", { sessionKey: "side", spawnedBy: "other" }), [
+    "operator.write",
+  ]);
+  assert.deepEqual(
+    (await stage.sessions.get(DEFAULT_TENANT, event.sessionKey))?.spawnedBy,
+    "agent:main:parent",
+  );
+  await stage.runs.stop();
 });
 
 test("agent.wait tells how a run ended, and gives up with its caller", async () => {

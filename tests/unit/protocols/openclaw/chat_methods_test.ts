@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { DEFAULT_TENANT } from "../../../../src/core/id.ts";
 import { ModelError } from "../../../../src/ports/model.ts";
 import { chatMethods } from "../../../../src/protocols/openclaw/methods/chat.ts";
+import type { Reader } from "../../../../src/services/session_reader.ts";
 import { settle } from "../../../support/manual_clock.ts";
-import { MAIN, setStage, told } from "../../../support/run_stage.ts";
+import { MAIN, PRINCIPAL, setStage, told } from "../../../support/run_stage.ts";
 import { wireCaller } from "../../../support/wire_caller.ts";
 
 const PIXEL = "iVBORw0KGgoAAAAN";
@@ -47,6 +48,21 @@ test("chat.send answers before anything of its run is told; history then holds b
   });
 });
 
+test("chat.history reads in its connection's name, and no longer than that lasts", async () => {
+  const { stage, answer, disconnect } = open();
+  const readers: (Reader | undefined)[] = [];
+  const history = stage.sessions.history.bind(stage.sessions);
+  stage.sessions.history = (tenant, key, query) => {
+    readers.push(query.reader);
+    return history(tenant, key, query);
+  };
+  await answer("chat.history", { sessionKey: "main" });
+  disconnect();
+  assert.deepEqual(readers.map((reader) => [reader?.caller, reader?.signal?.aborted]), [
+    [PRINCIPAL.connection, true],
+  ]);
+});
+
 test("chat.send with the same key says where its run stands", async () => {
   const { stage, answer, refusal } = open();
   await answer("chat.send", message("r1"));
@@ -63,11 +79,37 @@ test("chat.send with the same key says where its run stands", async () => {
   const failed = await refusal("chat.send", message("r2"));
   assert.equal(failed.code, "UNAVAILABLE");
   assert.equal(failed.message, "no credit");
-  assert.deepEqual(failed.extras.details, { runId: "r2", status: "error", summary: "no credit" });
+  const said = { runId: "r2", status: "error", summary: "no credit" };
+  assert.deepEqual(failed.extras, { payload: said, details: said });
   await answer("chat.send", message("r3"));
   await answer("chat.abort", { sessionKey: "main" });
   assert.deepEqual(await answer("chat.send", message("r3")), { runId: "r3", status: "ok" });
   assert.equal(stage.model.calls.length, 3);
+});
+
+test("keys and ids are bounded; a session key is taken without the blanks around it", async () => {
+  const { stage, answer, refusal } = open();
+  const blanks = `main${" ".repeat(500_000)}`;
+  const cases: readonly [string, Record<string, unknown>, string][] = [
+    ["chat.history", { sessionKey: blanks }, "at /sessionKey: must NOT have more than 512"],
+    ["chat.abort", { sessionKey: blanks }, "at /sessionKey: must NOT have more than 512"],
+    ["chat.inject", { sessionKey: blanks, message: "x" }, "at /sessionKey: must NOT have more"],
+    ["chat.send", { ...message("r1"), sessionKey: blanks }, "at /sessionKey: must NOT have more"],
+    ["chat.send", message("k".repeat(257)), "at /idempotencyKey: must NOT have more than 256"],
+    ["chat.send", message("r1", "x", { thinking: blanks }), "at /thinking: must NOT have more"],
+    ["chat.abort", { sessionKey: "main", runId: "r".repeat(257) }, "at /runId: must NOT have more"],
+  ];
+  for (const [method, params, text] of cases) {
+    const error = await refusal(method, params);
+    assert.equal(error.code, "INVALID_REQUEST");
+    assert.ok(error.message.startsWith(`invalid ${method} params: ${text}`), error.message);
+  }
+  assert.deepEqual(stage.store.commits, []);
+  await answer("chat.send", { ...message("r1"), sessionKey: " main\n" });
+  const event = stage.events.at(-1);
+  assert.ok(event?.type === "run");
+  assert.equal(event.requestedKey, "main");
+  await stage.runs.stop();
 });
 
 test("a client that disconnects ends nothing", async () => {

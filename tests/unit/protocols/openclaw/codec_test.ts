@@ -113,6 +113,17 @@ Deno.test("frames carry the document's members and no others", () => {
         retryAfterMs: 5,
       },
     }],
+    [{
+      kind: "refusal",
+      id: "2",
+      error: new GatewayError("UNAVAILABLE", "no", { payload: { runId: "r" } }),
+    }, {
+      type: "res",
+      id: "2",
+      ok: false,
+      payload: { runId: "r" },
+      error: { code: "UNAVAILABLE", message: "no" },
+    }],
     [{ kind: "refusal", id: "1", error: new GatewayError("NOT_PAIRED", "no") }, {
       type: "res",
       id: "1",

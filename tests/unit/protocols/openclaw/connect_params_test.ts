@@ -153,3 +153,13 @@ Deno.test("a refusal never repeats a secret", () => {
     (error) => error instanceof Error && !error.message.includes("s3cret"),
   );
 });
+
+Deno.test("a list is no object, wherever one belongs", () => {
+  const client = { id: "test", version: "1", platform: "linux", mode: "test" };
+  for (const member of ["client", "device", "auth", "resume", "permissions"]) {
+    assert.throws(
+      () => parseConnectParams({ minProtocol: 3, maxProtocol: 3, client, [member]: [] }),
+      { message: `invalid connect params: at /${member}: must be object` },
+    );
+  }
+});

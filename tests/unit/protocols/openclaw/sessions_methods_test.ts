@@ -36,8 +36,13 @@ function principal(scopes: readonly string[]): Principal {
 }
 
 /** A context that has what these methods use and nothing else. */
-function contextOf(sessions: Sessions, scopes: readonly string[]): OpenClawContext {
-  return Object.assign(Object.create(null), { sessions, principal: principal(scopes) });
+function contextOf(
+  sessions: Sessions,
+  scopes: readonly string[],
+  signal: AbortSignal = new AbortController().signal,
+): OpenClawContext {
+  const call = { signal };
+  return Object.assign(Object.create(null), { sessions, principal: principal(scopes), call });
 }
 
 interface Client {
@@ -203,6 +208,15 @@ for (const { given, input, expect } of ANSWERS) {
   Deno.test(`${given} answers ${JSON.stringify(input)}`, async () => {
     const { call } = await talked();
     assert.deepEqual(await call(given, input), expect);
+  });
+}
+
+for (const [method, params] of [["sessions.list", {}], ["sessions.preview", { keys: ["x"] }]]) {
+  Deno.test(`${method} reads nothing for a connection that is gone`, async () => {
+    const { sessions } = client();
+    const context = contextOf(sessions, ["operator.read"], AbortSignal.abort());
+    const call = { method: String(method), params, principal: context.principal };
+    await assert.rejects(async () => await dispatch(call, context), { code: "UNAVAILABLE" });
   });
 }
 

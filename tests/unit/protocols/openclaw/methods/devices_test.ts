@@ -246,3 +246,24 @@ Deno.test("unknown requests, devices and roles, and malformed parameters, are na
     await assert.rejects(async () => await run(name, params), { code: "INVALID_REQUEST", message });
   }
 });
+
+Deno.test("a caller with the pairing scope alone ends no admin: the token is neither told nor replaced", async () => {
+  const { devices, run, events } = desk({ scopes: ["operator.pairing"], device: OWN });
+  const token = await paired(devices, { scopes: ["operator.admin"] });
+  const before = events.length;
+  const name = { deviceId: DEVICE, role: "operator" };
+  const calls: readonly [string, unknown][] = [
+    ["device.token.rotate", { ...name, scopes: [] }],
+    ["device.token.rotate", name],
+    ["device.token.revoke", name],
+  ];
+  for (const [method, params] of calls) {
+    await assert.rejects(async () => await run(method, params), {
+      code: "INVALID_REQUEST",
+      message: "missing scope: operator.admin",
+    });
+  }
+  assert.equal(events.length, before);
+  const presented = { token, ask: ask(), flexible: false };
+  assert.equal((await devices.verifyToken(DEFAULT_TENANT, presented)).ok, true);
+});
