@@ -111,6 +111,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   });
   const sessions: Sessions = new Sessions({
     store,
+    log: log.child("sessions"),
     clock,
     random,
     agents,

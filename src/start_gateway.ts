@@ -31,7 +31,7 @@ import {
 } from "./config.ts";
 import type { Places } from "./config/sources.ts";
 import { isLoopbackHost } from "./core/host.ts";
-import { type Listener, ListenError } from "./ports/listener.ts";
+import { type Listener, ListenError, type ListenOptions } from "./ports/listener.ts";
 import { LOG_LEVELS, type LogLevel } from "./ports/log.ts";
 import { MAX_PAYLOAD_BYTES } from "./protocols/openclaw/hello.ts";
 import type { SettingsIssue } from "./services/settings_codec.ts";
@@ -187,13 +187,14 @@ async function startIn(
     return now[now.mode]?.source === "state folder";
   };
 
-  const listeners = await listen(serve.host.host, serve.port.value, gateway.serve).catch(
-    async (error) => {
-      await store.close();
-      await log.close();
-      throw error;
-    },
-  );
+  const listeners = await listen({ hostname: serve.host.host, port: serve.port.value }, {
+    serve: gateway.serve,
+    failed: (error) => log.write("error", "a request upset the listener", { error: String(error) }),
+  }).catch(async (error) => {
+    await store.close();
+    await log.close();
+    throw error;
+  });
   const unwatch = watchFiles([found.path, tokenPath], {
     clock: systemClock,
     changed: async (path) => {
@@ -351,11 +352,11 @@ const PORT_ATTEMPTS = 10;
  * no other.
  */
 async function listen(
-  hostname: string,
-  port: number,
-  serve: Parameters<typeof listenWithWs>[0]["serve"],
+  address: Pick<ListenOptions, "hostname" | "port">,
+  handlers: Pick<ListenOptions, "serve" | "failed">,
 ): Promise<readonly Listener[]> {
-  const shared = { serve, maxMessageBytes: MAX_PAYLOAD_BYTES };
+  const { hostname, port } = address;
+  const shared = { ...handlers, maxMessageBytes: MAX_PAYLOAD_BYTES };
   for (let attempt = 1;; attempt++) {
     const first = await listenWithWs({ ...shared, hostname, port });
     if (hostname !== "127.0.0.1") return [first];

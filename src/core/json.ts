@@ -15,7 +15,13 @@ export type JsonOutcome =
   /** Not JSON at all. */
   | { readonly ok: false; readonly reason: "syntax" }
   /** JSON, but refused; `message` says why. */
-  | { readonly ok: false; readonly reason: "hostile"; readonly message: string };
+  | {
+    readonly ok: false;
+    readonly reason: "hostile";
+    readonly message: string;
+    /** What was parsed before it was refused, where it was; only to find out whom to answer. */
+    readonly value?: unknown;
+  };
 
 /**
  * Parses JSON. Refused as hostile: nesting beyond {@linkcode MAX_JSON_DEPTH}, more than
@@ -41,7 +47,7 @@ export function parseJson(text: string): JsonOutcome {
   // Escapes can hide both a key and a surrogate from a look at the text.
   if (text.includes("\\u") || text.includes("__proto__") || !text.isWellFormed()) {
     const refusal = inspect(value);
-    if (refusal !== undefined) return { ok: false, reason: "hostile", message: refusal };
+    if (refusal !== undefined) return { ok: false, reason: "hostile", message: refusal, value };
   }
   return { ok: true, value };
 }

@@ -6,13 +6,27 @@ import { ROOT } from "../structure/source_tree.ts";
 
 /** Kind and name of each export of `mod.ts`. */
 const EXPORTS = [
+  "class CallFailed",
   "class ConfigurationError",
+  "class ConnectionFailed",
+  "class EventStream",
+  "class GatewayClient",
   "function createGateway",
   "function startGateway",
+  "interface AnsweredError",
+  "interface CallOptions",
+  "interface ClientInfo",
+  "interface ClosedConnection",
   "interface Gateway",
+  "interface GatewayClientOptions",
+  "interface GatewayEvent",
   "interface GatewayParts",
+  "interface Hello",
   "interface RunningGateway",
   "interface StartOptions",
+  "interface TwoAnswerOptions",
+  "interface TwoAnswers",
+  "typeAlias ConnectionFault",
 ];
 
 const Documentation = v.object({

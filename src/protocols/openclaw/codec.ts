@@ -68,7 +68,8 @@ export function decodeFrame(data: string | Uint8Array): ClientFrame {
   const parsed = parseJson(text);
   if (!parsed.ok) {
     if (parsed.reason === "syntax") return { kind: "noise", size };
-    return { kind: "malformed", id: NO_ID, message: frameProblem(parsed.message), size };
+    const id = readableId(parsed.value);
+    return { kind: "malformed", id, message: frameProblem(parsed.message), size };
   }
   const value = parsed.value;
   if (!isJsonObject(value)) {
@@ -115,6 +116,12 @@ export function encodeFrame(frame: ServerFrame, sequence: number): string {
 export function errorShape(error: GatewayError): Record<string, unknown> {
   const { details, retryable, retryAfterMs } = error.extras;
   return { code: error.code, message: error.message, details, retryable, retryAfterMs };
+}
+
+/** The id of a frame that is refused for something else in it. */
+function readableId(value: unknown): string {
+  const id = isJsonObject(value) ? value.id : undefined;
+  return typeof id === "string" && id.isWellFormed() ? id : NO_ID;
 }
 
 function frameProblem(problem: string): string {

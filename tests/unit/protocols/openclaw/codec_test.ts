@@ -61,12 +61,12 @@ const MALFORMED: readonly { given: string; id: unknown; message: string }[] = [
   },
   {
     given: '{"type":"req","id":"1","method":"health","__proto__":{}}',
-    id: "invalid",
+    id: "1",
     message: 'key "__proto__" is not allowed',
   },
   {
     given: '{"type":"req","id":"1","method":"x","params":"\\ud800"}',
-    id: "invalid",
+    id: "1",
     message: "text is not well-formed Unicode",
   },
 ];
