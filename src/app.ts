@@ -102,7 +102,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const config = (): Config => settings.current;
   const secrets = () => parts.secret(config().gateway.auth);
 
-  const agents = new Agents({ options: () => agentOptions(config()) });
+  const agents = new Agents({ options: settings.derive(agentOptions) });
   const catalog = liveCatalog(settings, clock);
   const models = new Models({
     port: parts.models ?? catalog,
@@ -255,14 +255,14 @@ export function createGateway(parts: GatewayParts): Gateway {
   };
 }
 
-/** The models of the settings, made anew when the providers change. */
+/** The models of the settings as they are now. */
 function liveCatalog(settings: Settings<Config>, clock: Clock): ModelPort {
-  const make = (config: Config) => modelCatalog({ providers: providerOptions(config), clock });
-  let current = make(settings.current);
-  settings.onChange((_previous, next) => current = make(next));
+  const catalog = settings.derive((config) =>
+    modelCatalog({ providers: providerOptions(config), clock })
+  );
   return {
-    list: () => current.list(),
-    stream: (request, signal) => current.stream(request, signal),
+    list: () => catalog().list(),
+    stream: (request, signal) => catalog().stream(request, signal),
   };
 }
 

@@ -43,6 +43,7 @@ export async function serveCommand(
     terminal.err(`${signal}: stopping; once more stops without waiting\n`);
     gateway.stop("gateway stopping").catch(failed.reject);
   });
+  const unguard = surviveRejections(terminal);
   try {
     announce(terminal, gateway, flags);
     await Promise.race([gateway.ready, forced.promise, failed.promise]);
@@ -53,7 +54,20 @@ export async function serveCommand(
     ]);
   } finally {
     undo();
+    unguard();
   }
+}
+
+/** A rejection that nobody handled is a defect of one part: it is told, and the gateway goes on. */
+function surviveRejections(terminal: Terminal): () => void {
+  const survive = (event: PromiseRejectionEvent): void => {
+    event.preventDefault();
+    const { reason } = event;
+    const text = reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+    terminal.err(printable(`internal error, the gateway goes on: ${text}\n`));
+  };
+  globalThis.addEventListener("unhandledrejection", survive);
+  return () => globalThis.removeEventListener("unhandledrejection", survive);
 }
 
 function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags): void {

@@ -227,6 +227,16 @@ export class Settings<Config> {
     });
   }
 
+  /** What `make` gives for the settings as they are, made anew only when they changed. */
+  derive<Result>(make: (config: Config) => Result): () => Result {
+    let from = this.#current;
+    let made = make(from);
+    return () => {
+      if (from !== this.#current) made = make(from = this.#current);
+      return made;
+    };
+  }
+
   /** Calls `listener` after every change of the settings, until the returned function is called. */
   onChange(listener: SettingsListener<Config>): Cancel {
     if (this.#listeners.size >= MAX_SETTINGS_LISTENERS) {

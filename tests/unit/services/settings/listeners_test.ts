@@ -47,3 +47,15 @@ Deno.test("reload takes a valid file and leaves an invalid one alone", async () 
   assert.equal(settings.current.session.mainKey, "m");
   assert.equal(changes, 1);
 });
+
+Deno.test("what is derived from the settings is made anew only when they changed", async () => {
+  const { settings } = await open("{}");
+  let made = 0;
+  const port = settings.derive(({ gateway }) => {
+    made++;
+    return gateway.port;
+  });
+  assert.deepEqual([port(), port(), made], [18_789, 18_789, 1]);
+  await settings.patch({ raw: '{"gateway":{"port":1234}}', baseHash: await hashOf(settings) });
+  assert.deepEqual([port(), port(), made], [1234, 1234, 2]);
+});
