@@ -24,6 +24,21 @@ export {
 export { createGateway, type Gateway, type GatewayParts } from "./src/app.ts";
 export * from "./src/client/mod.ts";
 
+// What `createGateway` is made of: the ports as types, and the adapters that this package has.
+export { createMemoryStore } from "./src/adapters/memory_store.ts";
+export { openSqliteStore, type SqliteStoreOptions } from "./src/adapters/sqlite_store.ts";
+export { systemClock } from "./src/adapters/system_clock.ts";
+export { systemRandom } from "./src/adapters/system_random.ts";
+export { type Config, defaultConfig, settingsCodec, type SettingsFormat } from "./src/config.ts";
+export type { Arrival, Serve } from "./src/core/serve.ts";
+export type { Link, LinkListener } from "./src/core/link.ts";
+export type { Clock } from "./src/ports/clock.ts";
+export type { Log, LogReader } from "./src/ports/log.ts";
+export type { ModelPort } from "./src/ports/model.ts";
+export type { Random } from "./src/ports/random.ts";
+export type { SettingsFile } from "./src/ports/settings_file.ts";
+export type { Store } from "./src/ports/store.ts";
+
 if (import.meta.main) {
   const { main } = await import("./src/cli/main.ts");
   Deno.exit(await main(Deno.args));

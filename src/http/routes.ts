@@ -86,10 +86,13 @@ function createApp(options: RouteOptions): Hono<{ Bindings: { peer: Peer } }> {
       "content-type": "text/plain; version=0.0.4; charset=utf-8",
     });
   });
-  const policy = pagePolicy(options.page);
+  let policy: Promise<string> | undefined;
   app.get(
     "/",
-    async (context) => context.html(options.page, 200, { "content-security-policy": await policy }),
+    async (context) =>
+      context.html(options.page, 200, {
+        "content-security-policy": await (policy ??= pagePolicy(options.page)),
+      }),
   );
   app.notFound((context) => context.json({ error: { message: "Not found" } }, 404));
   app.onError((_error, context) => context.json({ error: { message: "Internal error" } }, 500));
