@@ -1,6 +1,6 @@
 /** Starts a gateway on this machine: finds its settings and state, listens, then loads. */
 
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ensurePrivateFolder, ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
 import { diskSettingsFile, findSettingsFile } from "./adapters/disk_settings_file.ts";
 import { consoleSink } from "./adapters/console_sink.ts";
@@ -8,7 +8,7 @@ import { FileLog } from "./adapters/file_log.ts";
 import { watchFiles } from "./adapters/file_watch.ts";
 import { logFileProblem } from "./adapters/rotating_file.ts";
 import { openSqliteStore } from "./adapters/sqlite_store.ts";
-import { lockStateFolder, type StateLock } from "./adapters/state_lock.ts";
+import { lockStateFolder } from "./adapters/state_lock.ts";
 import { systemClock } from "./adapters/system_clock.ts";
 import { systemRandom } from "./adapters/system_random.ts";
 import { listenWithWs } from "./adapters/ws_listener.ts";
@@ -17,31 +17,31 @@ import {
   type Config,
   defaultConfig,
   type Environment,
+  type GatewaySecret,
   overriddenSettings,
   type Resolved,
   resolvePlaces,
   resolveSecret,
   resolveServe,
-  secretProblem,
   type ServeFlags,
+  type ServeSettings,
   SETTING_VARIABLES,
   SETTINGS_FILE_NAMES,
   settingsCodec,
   settingsFormat,
 } from "./config.ts";
 import type { Places } from "./config/sources.ts";
-import { isLoopbackHost } from "./core/host.ts";
+import { type StatePaths, statePaths } from "./config/state_files.ts";
+import { isLoopbackHost, reachableHost } from "./core/host.ts";
 import { type Listener, ListenError, type ListenOptions } from "./ports/listener.ts";
 import { LOG_LEVELS, type LogLevel } from "./ports/log.ts";
 import { MAX_PAYLOAD_BYTES } from "./protocols/openclaw/hello.ts";
 import type { SettingsIssue } from "./services/settings_codec.ts";
+import { makeSecret, openStateToken, type StateToken } from "./state_token.ts";
 import { VERSION } from "./version.ts";
 
 /** How long clients have to leave when the gateway stops, in milliseconds. */
 export const STOP_GRACE_MS = 2_000;
-
-/** Random bytes of a secret that the gateway makes. */
-const TOKEN_BYTES = 24;
 
 /** What to start. */
 export interface StartOptions {
@@ -96,85 +96,152 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const places = demand("the command line", resolvePlaces({ flags, env, home }));
   const stateDir = resolve(places.stateDir.value);
   await openStateFolder(stateDir);
-  const lock = await lockStateFolder(stateDir);
-  try {
-    return await startIn(stateDir, { options, places, lock });
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
+  await using opened = new AsyncDisposableStack();
+  opened.use(await lockStateFolder(stateDir));
+  const setup = await readSetup(stateDir, { options, places });
+  const secrets = await openSecrets(setup);
+  const parts = await openGateway(setup, { secrets, opened });
+  const { gateway, log } = parts;
+  const port = await openListeners(setup, { parts, opened });
+  const unwatch = watchSettings(setup, { secrets, parts });
+  opened.defer(unwatch);
+
+  const url = `ws://${reachableHost(setup.serve.host.host)}:${port}`;
+  log.write("info", "listening", { url, stateDir, version: VERSION });
+  const warnings = warningsOf(setup);
+  for (const warning of warnings) log.write("warn", "settings", { warning });
+  const { stateToken } = secrets;
+  const finished = Promise.withResolvers<void>();
+  const ready = gateway.start();
+  const running = opened.move();
+  const stop = async (reason: string): Promise<void> => {
+    try {
+      unwatch();
+      await gateway.stop(reason);
+      log.write("info", "stopped", { reason });
+    } finally {
+      await running.disposeAsync();
+    }
+    finished.resolve();
+  };
+  let stopping: Promise<void> | undefined;
+  return {
+    url,
+    stateDir,
+    configPath: setup.configPath,
+    token: stateToken.created ? stateToken.value : undefined,
+    warnings,
+    ready,
+    finished: finished.promise,
+    stop: (reason) => stopping ??= stop(reason),
+  };
 }
 
-/** Starts a gateway in a state folder that nobody else uses; the lock is released when it stops. */
-async function startIn(
+/** What a start reads before it opens anything. */
+interface Setup {
+  readonly flags: ServeFlags;
+  readonly env: Environment;
+  readonly console: boolean;
+  readonly stateDir: string;
+  readonly paths: StatePaths;
+  readonly configPath: string;
+  /** Settings files that are there and do not count. */
+  readonly passedOver: readonly string[];
+  readonly settings: ReadSettings;
+  readonly serve: ServeSettings;
+  readonly logPath: string;
+}
+
+async function readSetup(
   stateDir: string,
-  start: { readonly options: StartOptions; readonly places: Places; readonly lock: StateLock },
-): Promise<RunningGateway> {
-  const { options, places, lock } = start;
+  { options, places }: { readonly options: StartOptions; readonly places: Places },
+): Promise<Setup> {
   const { flags = {}, env = {} } = options;
-  const found = places.config === undefined
+  const { path: configPath, passedOver } = places.config === undefined
     ? await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)
     : { path: resolve(places.config.value), passedOver: [] };
-  const settings = await readSettings(found.path, env);
-  const serve = demand(
-    found.path,
-    resolveServe({
-      flags,
-      env,
-      config: settings.config,
-      document: settings.document,
-      addresses: machineAddresses(),
-    }),
-  );
-  const tokenPath = join(stateDir, "token");
-  const stateToken = await openStateToken(tokenPath, { counts: serve[serve.mode] === undefined });
-  const secret = (auth: Config["gateway"]["auth"]) =>
-    resolveSecret({ flags, env, auth, stateToken: stateToken.value });
-  const keyring = await ensureSecret(
-    join(stateDir, "device-key"),
-    () => systemRandom.hex(TOKEN_BYTES),
-  );
+  const settings = await readSettings(configPath, env);
+  const { config, document } = settings;
+  const addresses = machineAddresses();
+  const serve = demand(configPath, resolveServe({ flags, env, config, document, addresses }));
+  const paths = statePaths(stateDir);
+  return {
+    flags,
+    env,
+    console: options.console === true,
+    stateDir,
+    paths,
+    configPath,
+    passedOver,
+    settings,
+    serve,
+    logPath: config.logging.file ?? paths.log,
+  };
+}
 
-  const logPath = settings.config.logging.file ?? join(stateDir, "logs", "clawgate.log");
+/** The secrets of a gateway. */
+interface Secrets {
+  readonly stateToken: StateToken;
+  /** The key of device tokens. */
+  readonly keyring: string;
+  /** The secret that guards the gateway under these settings. */
+  guard(auth: Config["gateway"]["auth"]): GatewaySecret;
+}
+
+async function openSecrets({ paths, serve, flags, env }: Setup): Promise<Secrets> {
+  const stateToken = await openStateToken(paths.token, {
+    counts: serve[serve.mode] === undefined,
+  });
+  const keyring = await ensureSecret(paths.deviceKey, makeSecret);
+  return {
+    stateToken,
+    keyring: keyring.value,
+    guard: (auth) => resolveSecret({ flags, env, auth, stateToken: stateToken.value }),
+  };
+}
+
+/** A gateway that is not reached yet, and its log. */
+interface Parts {
+  readonly gateway: Gateway;
+  readonly log: FileLog;
+}
+
+/** Opens log and store, which `opened` closes, and makes the gateway of them. */
+async function openGateway(
+  setup: Setup,
+  { secrets, opened }: { readonly secrets: Secrets; readonly opened: AsyncDisposableStack },
+): Promise<Parts> {
+  const { configPath, settings, logPath, stateDir, flags, env } = setup;
   const unfit = await logFileProblem(logPath);
   if (unfit !== undefined) {
-    throw new ConfigurationError(found.path, [{ path: "logging.file", message: unfit }]);
+    throw new ConfigurationError(configPath, [{ path: "logging.file", message: unfit }]);
   }
+  const codec = await settingsCodec({ format: settingsFormat(configPath), env });
   let inEffect: Gateway["settings"] = { current: settings.config, secrets: () => [] };
-  const log = new FileLog({
-    path: logPath,
-    level: () => logLevel(inEffect.current.logging.level),
-    now: () => systemClock.now(),
-    secrets: () => [
-      ...(flags.token === undefined ? [] : [flags.token]),
-      ...(env.CLAWGATE_TOKEN === undefined ? [] : [env.CLAWGATE_TOKEN]),
-      stateToken.value,
-      keyring.value,
-      ...inEffect.secrets(),
-    ],
-    console: options.console === true ? consoleSink() : undefined,
-  });
-  const store = openSqliteStore({ path: join(stateDir, "clawgate.db") });
+  const log = openLog(setup, { secrets, inEffect: () => inEffect });
+  opened.defer(() => log.close());
+  const store = openSqliteStore({ path: setup.paths.database });
+  opened.defer(() => store.close());
   const gateway = createGateway({
     clock: systemClock,
     random: systemRandom,
     store,
     log,
     logs: log,
-    settingsFile: diskSettingsFile(found.path),
-    settingsCodec: await settingsCodec({ format: settingsFormat(found.path), env }),
+    settingsFile: diskSettingsFile(configPath),
+    settingsCodec: codec,
     config: settings.config,
     secret: (auth) => {
-      const { mode, token, password } = secret(auth);
+      const { mode, token, password } = secrets.guard(auth);
       return { mode, token: token?.value, password: password?.value };
     },
     overrides: overriddenSettings(flags, env),
-    keyring: keyring.value,
+    keyring: secrets.keyring,
     server: {
       version: VERSION,
       host: Deno.hostname(),
       platform: Deno.build.os,
-      configPath: found.path,
+      configPath,
       stateDir,
     },
     hostNames: [Deno.hostname()],
@@ -182,24 +249,64 @@ async function startIn(
     memory: () => Deno.memoryUsage().rss,
   });
   inEffect = gateway.settings;
-  const stateTokenCounts = () => {
-    const now = secret(gateway.settings.current.gateway.auth);
-    return now[now.mode]?.source === "state folder";
-  };
+  return { gateway, log };
+}
 
+/** The log, which knows every secret that it must not show. */
+function openLog(
+  { logPath, flags, env, console }: Setup,
+  { secrets, inEffect }: {
+    readonly secrets: Secrets;
+    readonly inEffect: () => Gateway["settings"];
+  },
+): FileLog {
+  return new FileLog({
+    path: logPath,
+    level: () => logLevel(inEffect().current.logging.level),
+    now: () => systemClock.now(),
+    secrets: () => [
+      ...(flags.token === undefined ? [] : [flags.token]),
+      ...(env.CLAWGATE_TOKEN === undefined ? [] : [env.CLAWGATE_TOKEN]),
+      secrets.stateToken.value,
+      secrets.keyring,
+      ...inEffect().secrets(),
+    ],
+    console: console ? consoleSink() : undefined,
+  });
+}
+
+/** Listens until `opened` ends; resolves to the port. */
+async function openListeners(
+  { serve }: Setup,
+  { parts, opened }: { readonly parts: Parts; readonly opened: AsyncDisposableStack },
+): Promise<number> {
+  const { gateway, log } = parts;
   const listeners = await listen({ hostname: serve.host.host, port: serve.port.value }, {
     serve: gateway.serve,
     failed: (error) => log.write("error", "a request upset the listener", { error: String(error) }),
-  }).catch(async (error) => {
-    await store.close();
-    await log.close();
-    throw error;
   });
-  const unwatch = watchFiles([found.path, tokenPath], {
+  opened.defer(async () => {
+    await Promise.all(listeners.map((listener) => listener.stop(STOP_GRACE_MS)));
+  });
+  return listeners[0]?.port ?? serve.port.value;
+}
+
+/** Takes in changes of the settings file and the token file, until the returned function is called. */
+function watchSettings(
+  { paths, configPath }: Setup,
+  { secrets, parts }: { readonly secrets: Secrets; readonly parts: Parts },
+): () => void {
+  const { gateway, log } = parts;
+  const { stateToken } = secrets;
+  const stateTokenCounts = () => {
+    const now = secrets.guard(gateway.settings.current.gateway.auth);
+    return now[now.mode]?.source === "state folder";
+  };
+  return watchFiles([configPath, paths.token], {
     clock: systemClock,
     changed: async (path) => {
       try {
-        if (path === tokenPath) await stateToken.refresh({ counts: stateTokenCounts() });
+        if (path === paths.token) await stateToken.refresh({ counts: stateTokenCounts() });
         await gateway.reload();
         // Settings that no longer bring a secret leave it to the state folder, as at a start.
         if (stateTokenCounts() && !stateToken.stored) {
@@ -212,38 +319,15 @@ async function startIn(
       }
     },
   });
-  const finished = Promise.withResolvers<void>();
-  let stopping: Promise<void> | undefined;
-  const stop = async (reason: string): Promise<void> => {
-    unwatch();
-    await gateway.stop(reason);
-    await Promise.all(listeners.map((listener) => listener.stop(STOP_GRACE_MS)));
-    await store.close();
-    log.write("info", "stopped", { reason });
-    await log.close();
-    lock.release();
-    finished.resolve();
-  };
-  const [first] = listeners;
-  const url = `ws://${reachable(serve.host.host)}:${first?.port ?? serve.port.value}`;
-  log.write("info", "listening", { url, stateDir, version: VERSION });
-  const warnings = [
+}
+
+function warningsOf({ settings, passedOver, configPath, serve }: Setup): readonly string[] {
+  return [
     ...settings.warnings.map(({ path, message }) => `${path} ${message}`),
-    ...found.passedOver.map((path) => `${path} is not read, as ${found.path} is`),
+    ...passedOver.map((path) => `${path} is not read, as ${configPath} is`),
     ...(serve.host.note === undefined ? [] : [serve.host.note]),
     ...exposure(serve.host.host),
   ];
-  for (const warning of warnings) log.write("warn", "settings", { warning });
-  return {
-    url,
-    stateDir,
-    configPath: found.path,
-    token: stateToken.created ? stateToken.value : undefined,
-    warnings,
-    ready: gateway.start(),
-    finished: finished.promise,
-    stop: (reason) => stopping ??= stop(reason),
-  };
 }
 
 async function openStateFolder(path: string): Promise<void> {
@@ -256,69 +340,6 @@ async function openStateFolder(path: string): Promise<void> {
       `the state folder ${path} cannot be used: ${reason}; choose another with --state-dir`,
     );
   }
-}
-
-/** The token in the state folder. */
-interface StateToken {
-  /** The token; one that nobody knows yet where none is stored. */
-  readonly value: string;
-  /** Whether the value lies in the folder. */
-  readonly stored: boolean;
-  /** Whether it was made at this start. */
-  readonly created: boolean;
-  /** Reads the file again; where there is none and the token counts, it is stored. */
-  refresh(options: { readonly counts: boolean }): Promise<void>;
-}
-
-/** Reads the token file; a token is made only where it counts, so that nobody takes it for the one in use. */
-async function openStateToken(
-  path: string,
-  { counts }: { readonly counts: boolean },
-): Promise<StateToken> {
-  let value = systemRandom.hex(TOKEN_BYTES);
-  let stored = false;
-  const refresh = async (options: { readonly counts: boolean }): Promise<boolean> => {
-    if (!options.counts && !await isThere(path)) return false;
-    try {
-      const secret = await ensureSecret(path, () => value);
-      refusePlaceholder(path, secret.value);
-      value = secret.value;
-      stored = true;
-      return secret.created;
-    } catch (error) {
-      // A file that does not count may be as it is.
-      if (options.counts || !(error instanceof SecretFileError)) throw error;
-      return false;
-    }
-  };
-  const created = await refresh({ counts });
-  return {
-    get value() {
-      return value;
-    },
-    get stored() {
-      return stored;
-    },
-    created,
-    refresh: async (options) => void await refresh(options),
-  };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** A token file that people wrote guards no better than a setting would. */
-function refusePlaceholder(path: string, secret: string): void {
-  const problem = secretProblem(secret);
-  if (problem === undefined) return;
-  throw new SecretFileError(`the token in ${path} ${problem}, or delete the file to have one made`);
 }
 
 interface ReadSettings {
@@ -376,11 +397,6 @@ function exposure(host: string): readonly string[] {
   return [
     `the gateway listens on ${host}, beyond this machine; put TLS in front of it and keep its secret long`,
   ];
-}
-
-function reachable(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The level of the log; the settings know words beside it, the quietest of which still tell of errors. */

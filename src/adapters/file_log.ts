@@ -18,16 +18,16 @@ import { tailFile } from "./log_tail.ts";
 import { RotatingFile } from "./rotating_file.ts";
 
 /** Bytes from which on a log file is moved aside. */
-export const MAX_LOG_FILE_BYTES = 10 * 1024 * 1024;
+const MAX_LOG_FILE_BYTES = 10 * 1024 * 1024;
 
 /** Log files kept, the current one included. */
-export const LOG_FILES = 3;
+const LOG_FILES = 3;
 
 /** Characters that may wait to be written to one sink; lines beyond are dropped, counted and reported. */
-export const MAX_PENDING_LOG_CHARS = 4 * 1024 * 1024;
+const MAX_PENDING_LOG_CHARS = 4 * 1024 * 1024;
 
 /** Longest text in a line of level `error`, in characters: a stack fits; other levels: `MAX_QUOTED_CHARS`. */
-export const MAX_ERROR_CHARS = 2_000;
+const MAX_ERROR_CHARS = 2_000;
 
 /** Most fields in a line; the rest is left out. */
 export const MAX_LOG_FIELDS = 32;

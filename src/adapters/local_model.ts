@@ -9,10 +9,10 @@ import { localReply } from "./local_reply.ts";
 import { pause } from "./pause.ts";
 
 /** The provider's name of the embedded model. */
-export const LOCAL_PROVIDER = "local";
+const LOCAL_PROVIDER = "local";
 
 /** The ids under which the embedded model answers; the first is the one that is listed. */
-export const LOCAL_MODEL_IDS = ["assistant", "echo"] as const;
+const LOCAL_MODEL_IDS = ["assistant", "echo"] as const;
 
 /** Other names of the embedded model, and the one that is listed. */
 export const LOCAL_MODEL_ALIASES: Readonly<Record<string, string>> = {
@@ -20,7 +20,7 @@ export const LOCAL_MODEL_ALIASES: Readonly<Record<string, string>> = {
 };
 
 /** Default wait between two parts, in milliseconds: long enough to be seen as a stream. */
-export const DEFAULT_PART_DELAY_MS = 5;
+const DEFAULT_PART_DELAY_MS = 5;
 
 /** What the embedded model needs. */
 export interface LocalModelOptions {

@@ -4,19 +4,19 @@ import { escapeText } from "../core/quote.ts";
 import type { ModelMessage, ModelRequest } from "../ports/model.ts";
 
 /** How much of a message is read, in UTF-16 code units; questions are shorter. The rest is not looked at. */
-export const MAX_READ_CHARS = 4_000;
+const MAX_READ_CHARS = 4_000;
 
 /** Longest text that is repeated, in UTF-16 code units; the rest is cut and the cut is named. */
 export const MAX_ECHO_CHARS = 2_000;
 
 /** How many of the latest messages are searched for what the user told. */
-export const MAX_REMEMBERED_MESSAGES = 500;
+const MAX_REMEMBERED_MESSAGES = 500;
 
 /** How far it counts; a count is a stream of known length for tests and demonstrations. */
 export const MAX_COUNT = 1_000;
 
 /** Most facts in a status; more are not printed. */
-export const MAX_FACTS = 50;
+const MAX_FACTS = 50;
 
 /**
  * The answer to the last message, in parts; joined they are the whole text. Parts are single words

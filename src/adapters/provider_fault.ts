@@ -5,7 +5,7 @@ import { escapeText, quote } from "../core/quote.ts";
 import { ModelError } from "../ports/model.ts";
 
 /** Longest quotation of a provider's own message, in characters: enough for its first sentences. */
-export const MAX_PROVIDER_MESSAGE_CHARS = 300;
+const MAX_PROVIDER_MESSAGE_CHARS = 300;
 
 /** A failure of one attempt to get an answer. */
 export interface Fault {

@@ -32,10 +32,10 @@ export const ANSWER_TIMEOUT_MS = 3_600_000;
 export const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 
 /** Longest stream, in bytes: the largest answer with some sixty bytes of frame a character. Verdict: the attempt ends. */
-export const MAX_STREAM_BYTES = 256 * 1024 * 1024;
+const MAX_STREAM_BYTES = 256 * 1024 * 1024;
 
 /** How much of an error's body is read, in bytes. Verdict: the rest is not read. */
-export const MAX_ERROR_BODY_BYTES = 16 * 1024;
+const MAX_ERROR_BODY_BYTES = 16 * 1024;
 
 /** What an exchange needs. */
 export interface ExchangeOptions {

@@ -31,13 +31,13 @@ import {
 export const MAX_RETRIES = 2;
 
 /** Wait before the first retry, in milliseconds; it doubles for the next. */
-export const RETRY_DELAY_MS = 500;
+const RETRY_DELAY_MS = 500;
 
 /**
  * Longest wait before a retry, in milliseconds. Verdict: a provider that asks for more is not asked
  * again, and the person reads its error now rather than after that time.
  */
-export const MAX_RETRY_DELAY_MS = 20_000;
+const MAX_RETRY_DELAY_MS = 20_000;
 
 /** Most text and reasoning of one answer, in UTF-16 code units. Verdict: {@linkcode ModelError}. */
 export const MAX_ANSWER_CHARS = 4 * 1024 * 1024;

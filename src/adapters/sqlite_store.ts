@@ -68,7 +68,7 @@ export const MAX_DATABASE_BYTES = 8 * 1024 * 1024 * 1024;
  * happening. What a caller does with its answers comes on top, and other work, such as a request over
  * HTTP, takes many turns: so this is a small part of the delay that a person notices.
  */
-export const READ_BUDGET_MS = 2;
+const READ_BUDGET_MS = 2;
 
 /**
  * How long a call waits for another process (the command line, a second gateway) to finish writing, in

@@ -11,7 +11,7 @@ import { isJsonObject } from "../core/json.ts";
 export const LOCK_FILE = "gateway.lock";
 
 /** How long a start waits for a command that works on the folder, in milliseconds; those are brief. */
-export const LOCK_PATIENCE_MS = 5_000;
+const LOCK_PATIENCE_MS = 5_000;
 
 /** How long it takes to see that a gateway holds the lock and no command, in milliseconds. */
 const GATEWAY_PATIENCE_MS = 300;

@@ -20,7 +20,7 @@ const EXPEL_TIMEOUT_MS = 1_000;
 export const CROWD = 64;
 
 /** How long such a message waits at the most, in milliseconds: too short to be noticed by a person. */
-export const CROWD_DELAY_MS = 8;
+const CROWD_DELAY_MS = 8;
 
 /** Only what comes this soon after the event before it waits, in milliseconds: a lone event goes at once. */
 const CROWD_GAP_MS = 3;

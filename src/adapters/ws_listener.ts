@@ -14,7 +14,7 @@ import { SharedWrites, WsLink } from "./ws_link.ts";
 const HEAD_TIMEOUT_MS = 10_000;
 
 /** Fragments that one message may come in; more close the connection, as each costs far more than its bytes. */
-export const MAX_FRAGMENTS = 1_024;
+const MAX_FRAGMENTS = 1_024;
 
 /** Longest request head in bytes. */
 const MAX_HEAD_BYTES = 16 * 1024;

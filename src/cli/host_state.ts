@@ -1,6 +1,6 @@
 /** Reads what this host's files say of its gateway: where it listens, and the secret it asks for. */
 
-import { isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { diskSettingsFile, findSettingsFile } from "../adapters/disk_settings_file.ts";
 import {
   type Config,
@@ -10,11 +10,14 @@ import {
   parseConfigText,
   type Resolved,
   resolvePlaces,
+  resolveSecret,
   resolveServe,
   SETTINGS_FILE_NAMES,
   settingsFormat,
   type SettingSource,
 } from "../config.ts";
+import { type StatePaths, statePaths } from "../config/state_files.ts";
+import { reachableHost } from "../core/host.ts";
 import { quote } from "../core/quote.ts";
 import type { SettingsIssue } from "../services/settings_codec.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
@@ -22,11 +25,9 @@ import type { ServeFlags } from "./flags.ts";
 import { printable } from "./foreign_text.ts";
 
 /** Where a gateway of this host keeps what it keeps. */
-export interface LocalPaths {
+export interface LocalPaths extends StatePaths {
   readonly stateDir: string;
   readonly config: string;
-  readonly token: string;
-  readonly database: string;
 }
 
 /** What a settings text means. */
@@ -41,7 +42,7 @@ export interface ReadSettings {
 export interface LocalSecret {
   readonly kind: "token" | "password";
   readonly value: string;
-  readonly source: SettingSource | "state folder";
+  readonly source: SettingSource;
 }
 
 /** The files of a gateway on this host, read once. Holds secrets: never printed as a whole. */
@@ -65,16 +66,11 @@ export type PlaceFlags = Pick<ServeFlags, "stateDir" | "config">;
 export async function localPaths(flags: PlaceFlags, env: Environment): Promise<LocalPaths> {
   const home = env.HOME ?? env.USERPROFILE;
   const places = demand(resolvePlaces({ flags: placesOnly(flags), env, home }), EXIT.usage);
-  const stateDir = absolute(places.stateDir.value);
+  const stateDir = resolve(places.stateDir.value);
   const config = places.config === undefined
     ? (await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)).path
-    : absolute(places.config.value);
-  return {
-    stateDir,
-    config,
-    token: join(stateDir, "token"),
-    database: join(stateDir, "clawgate.db"),
-  };
+    : resolve(places.config.value);
+  return { ...statePaths(stateDir), stateDir, config };
 }
 
 /**
@@ -100,21 +96,31 @@ export async function readHostState(
     }),
     EXIT.configuration,
   );
-  const fromSettings = serve.mode === "password" ? serve.password : serve.token;
-  const stored = tokenFile?.trim();
-  const secret: LocalSecret | undefined = fromSettings !== undefined
-    ? { kind: serve.mode, ...fromSettings }
-    : stored === undefined || stored === ""
-    ? undefined
-    : { kind: "token", value: stored, source: "state folder" };
+  const secret = localSecret(settings.config, { env, tokenFile });
   return {
     paths,
     configExists: raw !== undefined,
     settings,
     ...(secret === undefined ? {} : { secret }),
-    url: `ws://${reachable(serve.host.host)}:${serve.port.value}`,
+    url: `ws://${reachableHost(serve.host.host)}:${serve.port.value}`,
     anyPort: serve.port.value === 0,
   };
+}
+
+/** The secret that the gateway of these files asks for, by the gateway's own rule. */
+function localSecret(
+  config: Config,
+  { env, tokenFile }: { readonly env: Environment; readonly tokenFile: string | undefined },
+): LocalSecret | undefined {
+  const stored = tokenFile?.trim();
+  const { mode, ...secrets } = resolveSecret({
+    flags: {},
+    env,
+    auth: config.gateway.auth,
+    ...(stored === undefined || stored === "" ? {} : { stateToken: stored }),
+  });
+  const secret = secrets[mode];
+  return secret === undefined ? undefined : { kind: mode, ...secret };
 }
 
 /** Reads a settings text in the format that the end of `path` names. */
@@ -153,15 +159,4 @@ function demand<Value>(outcome: Resolved<Value>, code: 2 | 5): Value {
   if (outcome.ok) return outcome.value;
   const text = outcome.issues.map(({ path, message }) => `${path} ${message}`).join("; ");
   throw new CommandFailed(code, printable(text));
-}
-
-function absolute(path: string): string {
-  return isAbsolute(path) ? path : resolve(path);
-}
-
-/** A host to dial for a host to listen on. */
-function reachable(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::" || host === "[::]") return "[::1]";
-  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 }

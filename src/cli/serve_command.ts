@@ -2,6 +2,7 @@
 
 import { SecretFileError } from "../adapters/disk_secret.ts";
 import { StateLockError } from "../adapters/state_lock.ts";
+import { DEFAULT_GATEWAY_URL } from "../client/gateway_url.ts";
 import { ListenError } from "../ports/listener.ts";
 import type { RunningGateway, StartOptions } from "../start_gateway.ts";
 import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
@@ -92,7 +93,7 @@ function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags
 
 /** What works in another shell of this host: addresses and folders that are not the usual ones are named. */
 function nextCommand(gateway: RunningGateway, flags: ServeFlags): string {
-  const usual = gateway.url === "ws://127.0.0.1:18789";
+  const usual = gateway.url === DEFAULT_GATEWAY_URL;
   return [
     'deno run -A mod.ts chat "hello"',
     ...(usual ? [] : [`--url ${gateway.url}`]),

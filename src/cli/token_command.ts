@@ -1,18 +1,15 @@
 /** `token`: the secret that clients show to this host's gateway. */
 
 import { dirname, join } from "node:path";
-import { systemRandom } from "../adapters/system_random.ts";
 import { SETTING_VARIABLES } from "../config.ts";
 import { REDACTED } from "../services/redaction.ts";
+import { makeSecret } from "../state_token.ts";
 import { openConfigDesk } from "./config_desk.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import { jsonText } from "./foreign_text.ts";
 import { connectOwn, type Invocation } from "./gateway_access.ts";
 import { type HostState, readHostState } from "./host_state.ts";
 import { object } from "./json_view.ts";
-
-/** Random bytes of a new token. */
-const TOKEN_BYTES = 24;
 
 /** How long a running gateway may take to notice the new token, in milliseconds. */
 const TAKE_IN_MS = 5_000;
@@ -40,7 +37,7 @@ export async function tokenRotate(invocation: Invocation): Promise<void> {
       "change it where that variable is set, then restart the gateway",
     );
   }
-  const fresh = systemRandom.hex(TOKEN_BYTES);
+  const fresh = makeSecret();
   const effect = token.source === "file"
     ? await rotateInSettings(invocation, fresh)
     : await rotateInFolder(invocation, { state, fresh });

@@ -49,7 +49,8 @@ const model = () =>
       fallbacks: v.optional(
         mark(listOf(name()), {
           label: "Fallback models",
-          help: "Asked in this order when the model does not answer.",
+          help: "Models beside the first.",
+          unused: true,
         }),
       ),
     }),
@@ -93,27 +94,18 @@ const UNUSED_APIS = [
   "bedrock-converse-stream",
 ] as const;
 
-const api = () =>
-  mark(oneOf(["openai-completions", "anthropic-messages", ...UNUSED_APIS]), {
-    label: "API",
-    help: "How the provider is spoken to.",
-    unused: UNUSED_APIS,
-  });
+const APIS = ["openai-completions", "anthropic-messages", ...UNUSED_APIS] as const;
 
-const headers = () =>
-  mark(recordOf(text()), {
-    label: "Headers",
-    help: "Sent with every request.",
-    advanced: true,
-    sensitive: true,
-  });
+const HEADERS = { label: "Headers", advanced: true, sensitive: true } as const;
 
 const modelDefinition = section({
   id: mark(name(), { label: "Model id", help: "Its name at the provider." }),
   name: v.optional(mark(text(), { label: "Name" })),
-  api: v.optional(api()),
+  api: v.optional(
+    mark(oneOf(APIS), { label: "API", help: "That of the provider counts.", unused: true }),
+  ),
   reasoning: v.optional(mark(flag(), { label: "Reasons" })),
-  input: v.optional(mark(listOf(oneOf(["text", "image"])), { label: "Input" })),
+  input: v.optional(mark(listOf(oneOf(["text", "image"])), { label: "Input", unused: true })),
   contextWindow: v.optional(
     mark(whole(1, 1_000_000_000), { label: "Context window", help: "In tokens." }),
   ),
@@ -125,9 +117,12 @@ const modelDefinition = section({
       label: "Cost",
       help: "US dollars per million tokens.",
       advanced: true,
+      unused: true,
     }),
   ),
-  headers: v.optional(headers()),
+  headers: v.optional(
+    mark(recordOf(text()), { ...HEADERS, help: "Those of the provider count.", unused: true }),
+  ),
 });
 
 const provider = section({
@@ -136,8 +131,15 @@ const provider = section({
     { label: "Address", placeholder: "http://127.0.0.1:11434/v1", environment: true },
   ),
   apiKey: v.optional(mark(text(), { label: "API key", sensitive: true })),
-  api: v.optional(api(), "openai-completions"),
-  headers: v.optional(headers()),
+  api: v.optional(
+    mark(oneOf(APIS), {
+      label: "API",
+      help: "How the provider is spoken to.",
+      unused: UNUSED_APIS,
+    }),
+    "openai-completions",
+  ),
+  headers: v.optional(mark(recordOf(text()), { ...HEADERS, help: "Sent with every request." })),
   models: v.optional(mark(listOf(modelDefinition), { label: "Models" }), []),
 });
 
@@ -268,7 +270,9 @@ const agent = section({
   ),
   name: v.optional(mark(text(), { label: "Name" })),
   default: v.optional(mark(flag(), { label: "Default agent" })),
-  workspace: v.optional(mark(name(), { label: "Workspace", help: "Its folder.", host: true })),
+  workspace: v.optional(
+    mark(name(), { label: "Workspace", help: "Its folder.", host: true, unused: true }),
+  ),
   model: v.optional(mark(model(), { label: "Model" })),
   identity: v.optional(mark(identity(), { label: "Identity" })),
   heartbeat: v.optional(
@@ -304,7 +308,7 @@ export const ConfigSchema = section({
                 primary: DEFAULT_MODEL,
               }),
               workspace: v.optional(
-                mark(name(), { label: "Workspace", help: "The folder.", host: true }),
+                mark(name(), { label: "Workspace", help: "The folder.", host: true, unused: true }),
               ),
               heartbeat: v.optional(
                 mark(section({ every: v.optional(every(), "30m"), ...heartbeat }), {
@@ -368,6 +372,7 @@ export const ConfigSchema = section({
         level: v.optional(
           mark(oneOf(["silent", "fatal", "error", "warn", "info", "debug", "trace"]), {
             label: "Level",
+            unused: ["silent", "fatal"],
           }),
           "info",
         ),

@@ -11,7 +11,6 @@ export function agentOptions(config: Config): AgentOptions {
   return {
     defaults: {
       model: modelChoice(defaults.model).primary,
-      workspace: defaults.workspace,
       heartbeatEvery: defaults.heartbeat.every,
       heartbeatPrompt: defaults.heartbeat.prompt,
     },
@@ -20,7 +19,6 @@ export function agentOptions(config: Config): AgentOptions {
       name: agent.name,
       default: agent.default,
       model: agent.model === undefined ? undefined : modelChoice(agent.model).primary,
-      workspace: agent.workspace,
       identity: agent.identity,
       heartbeatEvery: agent.heartbeat?.every,
       heartbeatPrompt: agent.heartbeat?.prompt,

@@ -80,18 +80,14 @@ export function expandHome(path: string, home: string): string {
   return /^~[\\/]/.test(path) ? `${home.replace(/[\\/]+$/, "")}/${path.slice(2)}` : path;
 }
 
-/** A model and what to ask when it does not answer, as `provider/id`. */
+/** The model that a setting names, as `provider/id`. */
 export interface ModelChoice {
   readonly primary: string | undefined;
-  readonly fallbacks: readonly string[];
 }
 
 /** Both ways to write a model in the settings, as one. */
-export function modelChoice(
-  setting: string | { readonly primary?: string; readonly fallbacks?: readonly string[] },
-): ModelChoice {
-  if (typeof setting === "string") return { primary: setting, fallbacks: [] };
-  return { primary: setting.primary, fallbacks: setting.fallbacks ?? [] };
+export function modelChoice(setting: string | { readonly primary?: string }): ModelChoice {
+  return { primary: typeof setting === "string" ? setting : setting.primary };
 }
 
 /** Where to listen, and why it is not where the setting says, if so. */

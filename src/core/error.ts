@@ -62,6 +62,11 @@ export function invalidRequest(message: string, extras: ErrorExtras = {}): Gatew
   return new GatewayError("INVALID_REQUEST", message, extras);
 }
 
+/** A thrown value for the log: its stack where it has one, else its text. */
+export function describeError(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
+
 /** What a thrown value becomes as an answer; a defect's own text stays inside. */
 export function toGatewayError(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;

@@ -25,6 +25,17 @@ export function isAddress(name: string): boolean {
   return isIpv4(name) || /^[0-9a-f:.%]*:[0-9a-f:.%]*$/.test(name);
 }
 
+/**
+ * The host that a client on this machine dials where a program listens on `host`: an address that
+ * stands for every interface becomes loopback, an IPv6 address is bracketed as in a URL.
+ */
+export function reachableHost(host: string): string {
+  const plain = /^\[(.*)\]$/.exec(host)?.[1] ?? host;
+  if (plain === "0.0.0.0") return "127.0.0.1";
+  if (plain === "::") return "[::1]";
+  return plain.includes(":") ? `[${plain}]` : plain;
+}
+
 /** What an Origin is compared with. */
 export interface OriginRules {
   /** The Host header of the request. */

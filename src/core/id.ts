@@ -22,12 +22,20 @@ export type SessionKey = Branded<"session-key">;
 /** Longest session key in characters; longer ones are refused where they enter. */
 export const MAX_SESSION_KEY_CHARS = 512;
 
-/** Letters, digits, `_`, `-`, at most 64. */
+/**
+ * A name that is safe in a key and in a file's name: lower-case ASCII letters, digits, `_` and `-`, the
+ * first one a letter or digit, 1 to 64 characters. A source, so that the session key can hold it.
+ */
+const SAFE_NAME = "[a-z0-9][a-z0-9_-]{0,63}";
+const SAFE_NAME_ALONE = new RegExp(`^${SAFE_NAME}$`);
+const SESSION_KEY = new RegExp(`^agent:${SAFE_NAME}:(.+)$`, "su");
+
+/** 1 to 64 lower-case ASCII letters, digits, `_` and `-`; begins with a letter or digit. */
 export function isTenantId(text: string): text is TenantId {
-  return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(text);
+  return SAFE_NAME_ALONE.test(text);
 }
 
-/** A UUID or any short token that the gateway made. */
+/** 1 to 64 ASCII letters of either case, digits and `-`: a UUID or any short token that the gateway made. */
 export function isConnectionId(text: string): text is ConnectionId {
   return /^[A-Za-z0-9-]{1,64}$/.test(text);
 }
@@ -37,9 +45,9 @@ export function isDeviceId(text: string): text is DeviceId {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
-/** A safe file and key part: lower case, digits, `_`, `-`, at most 64. */
+/** 1 to 64 lower-case ASCII letters, digits, `_` and `-`; begins with a letter or digit. */
 export function isAgentId(text: string): text is AgentId {
-  return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(text);
+  return SAFE_NAME_ALONE.test(text);
 }
 
 /**
@@ -48,7 +56,7 @@ export function isAgentId(text: string): text is AgentId {
  */
 export function isSessionKey(text: string): text is SessionKey {
   if (text.length > MAX_SESSION_KEY_CHARS || text !== text.toLowerCase()) return false;
-  const [, name = ""] = /^agent:[a-z0-9][a-z0-9_-]{0,63}:(.+)$/su.exec(text) ?? [];
+  const [, name = ""] = SESSION_KEY.exec(text) ?? [];
   return /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+$/u.test(name) && name === name.trim();
 }
 

@@ -18,7 +18,6 @@ export interface AgentSetting {
   readonly default?: boolean;
   /** `provider/id`, a bare id or an alias. */
   readonly model?: string;
-  readonly workspace?: string;
   readonly identity?: AgentIdentity;
   /** An interval as the configuration writes it, e.g. `30m`. */
   readonly heartbeatEvery?: string;
@@ -29,7 +28,6 @@ export interface AgentSetting {
 /** What holds for every agent that does not say otherwise. */
 export interface AgentDefaults {
   readonly model?: string;
-  readonly workspace?: string;
   readonly heartbeatEvery?: string;
   readonly heartbeatPrompt?: string;
 }
@@ -45,7 +43,6 @@ export interface AgentInfo {
   readonly id: AgentId;
   readonly name?: string;
   readonly model?: string;
-  readonly workspace?: string;
   readonly identity?: AgentIdentity;
   readonly heartbeatEvery?: string;
   readonly heartbeatPrompt?: string;
@@ -115,7 +112,6 @@ function inform(id: AgentId, setting: AgentSetting, defaults: AgentDefaults): Ag
     id,
     name: setting.name,
     model: setting.model ?? defaults.model,
-    workspace: setting.workspace ?? defaults.workspace,
     identity: setting.identity,
     heartbeatEvery: setting.heartbeatEvery ?? defaults.heartbeatEvery,
     heartbeatPrompt: setting.heartbeatPrompt ?? defaults.heartbeatPrompt,

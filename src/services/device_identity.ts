@@ -3,8 +3,8 @@
  * the time and what was signed are given, nothing is remembered.
  */
 
+import { sha256Hex, toHex } from "../core/digest.ts";
 import { type DeviceId, isDeviceId } from "../core/id.ts";
-import { sha256, toHex } from "./secret_digest.ts";
 
 /** How far a signature's time may be from the gateway's, in milliseconds, either way. Source: the reference gateway. */
 export const MAX_SIGNATURE_SKEW_MS = 600_000;
@@ -70,7 +70,7 @@ export async function verifyDevice(
   check: IdentityCheck,
 ): Promise<IdentityVerdict> {
   const key = decodeKey(claim.publicKey);
-  const id = key === undefined ? "" : toHex(await sha256(key));
+  const id = key === undefined ? "" : await sha256Hex(key);
   if (key === undefined || id !== claim.id || !isDeviceId(id)) return refused("id-mismatch");
   if (!(Math.abs(check.now - claim.signedAt) <= MAX_SIGNATURE_SKEW_MS)) return refused("expired");
   if (claim.nonce === undefined && !check.local) return refused("nonce-required");

@@ -6,9 +6,6 @@
 import { covers, isRole, type Role, type Scope } from "../core/access.ts";
 import { invalidRequest } from "../core/error.ts";
 import { type DeviceId, isDeviceId, type TenantId } from "../core/id.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Random } from "../ports/random.ts";
-import type { Store } from "../ports/store.ts";
 import { Collection, type Item } from "./collection.ts";
 import {
   type DeviceClaim,
@@ -31,8 +28,7 @@ import {
   withStored,
 } from "./device_record.ts";
 import { type DeviceToken, DeviceTokens, type Keyring, unknownToken } from "./device_token.ts";
-import type { Hub } from "./hub.ts";
-import { PendingDevices } from "./pending_devices.ts";
+import { type PendingDeviceParts, PendingDevices } from "./pending_devices.ts";
 import { commitUnlessConflict, retryConflict } from "./retry_conflict.ts";
 import { beyond, cutScopes, knownScopes } from "./scope_grant.ts";
 import { sameSecret } from "./secret_digest.ts";
@@ -87,30 +83,22 @@ export interface TokenName {
   readonly role: string;
 }
 
+/** What the registry is made of. */
+export interface DeviceParts extends PendingDeviceParts {
+  /** Derives the tokens. */
+  readonly keyring: Keyring;
+}
+
 /** The registry of devices. Whatever it answers is committed first, and announced after that. */
 export class Devices {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #hub: Hub;
+  readonly #parts: DeviceParts;
   readonly #tokens: DeviceTokens;
   readonly #pending: PendingDevices;
   readonly #paired: Collection<DeviceRecord>;
 
   /** Throws a RangeError when the keyring's secret is too short. */
-  constructor(
-    parts: {
-      readonly store: Store;
-      readonly clock: Clock;
-      readonly random: Random;
-      readonly hub: Hub;
-      readonly keyring: Keyring;
-    },
-  ) {
-    this.#store = parts.store;
-    this.#clock = parts.clock;
-    this.#random = parts.random;
-    this.#hub = parts.hub;
+  constructor(parts: DeviceParts) {
+    this.#parts = parts;
     this.#tokens = new DeviceTokens(parts);
     this.#pending = new PendingDevices(parts);
     this.#paired = new Collection<DeviceRecord>(parts.store, {
@@ -207,8 +195,8 @@ export class Devices {
       refuseBeyond(scopes, approver);
       const item = await this.#paired.get(tenant, deviceId);
       const ask: DeviceAsk = { ...request.value, about: request.value };
-      const paired = withPairing(item?.value, { ask, now: this.#clock.now() });
-      await this.#store.commit([
+      const paired = withPairing(item?.value, { ask, now: this.#parts.clock.now() });
+      await this.#parts.store.commit([
         this.#paired.put(tenant, deviceId, paired, item?.revision ?? 0),
         this.#pending.removal(tenant, request),
       ]);
@@ -227,7 +215,7 @@ export class Devices {
   ): Promise<{ readonly requestId: string; readonly deviceId: DeviceId }> {
     const deviceId = await retryConflict(async () => {
       const request = await this.#pending.named(tenant, requestId);
-      await this.#store.commit([this.#pending.removal(tenant, request)]);
+      await this.#parts.store.commit([this.#pending.removal(tenant, request)]);
       return request.value.deviceId;
     });
     this.#pending.resolved(tenant, { requestId, deviceId, decision: "rejected" });
@@ -274,7 +262,7 @@ export class Devices {
     name: TokenName,
     approver: Approver,
   ): Promise<{ readonly deviceId: DeviceId; readonly role: Role; readonly revokedAtMs: number }> {
-    const now = this.#clock.now();
+    const now = this.#parts.clock.now();
     const { record, role, changed } = await this.#change(tenant, name, ({ record, stored }) => {
       if (stored === undefined) throw unknownToken();
       refuseStronger(record, stored, approver);
@@ -292,13 +280,13 @@ export class Devices {
     const answered = waiting !== undefined && covers(ask.scopes, waiting.value.scopes)
       ? waiting
       : undefined;
-    const paired = withPairing(item?.value, { ask, now: this.#clock.now() });
+    const paired = withPairing(item?.value, { ask, now: this.#parts.clock.now() });
     const record = this.#tokens.ready(paired, ask);
-    await this.#store.commit([
+    await this.#parts.store.commit([
       this.#paired.put(tenant, deviceId, record, item?.revision ?? 0),
       ...(answered === undefined ? [] : [this.#pending.removal(tenant, answered)]),
     ]);
-    const requestId = answered?.value.requestId ?? this.#random.uuid();
+    const requestId = answered?.value.requestId ?? this.#parts.random.uuid();
     this.#pending.resolved(tenant, { requestId, deviceId, decision: "approved" });
     return { record, created: item === undefined };
   }
@@ -307,7 +295,7 @@ export class Devices {
   async #use(tenant: TenantId, item: Item<DeviceRecord>, ask: DeviceAsk): Promise<DeviceRecord> {
     const next = this.#tokens.ready(item.value, ask);
     if (next === item.value) return next;
-    await this.#store.commit([this.#paired.put(tenant, item.id, next, item.revision)]);
+    await this.#parts.store.commit([this.#paired.put(tenant, item.id, next, item.revision)]);
     return next;
   }
 
@@ -330,7 +318,7 @@ export class Devices {
       const token = change({ record: item.value, role, stored });
       if (token === stored) return { record: item.value, role, changed: false };
       const record = withStored(item.value, token);
-      await this.#store.commit([this.#paired.put(tenant, deviceId, record, item.revision)]);
+      await this.#parts.store.commit([this.#paired.put(tenant, deviceId, record, item.revision)]);
       return { record, role, changed: true };
     });
   }
@@ -340,7 +328,7 @@ export class Devices {
     what: { readonly deviceId: DeviceId; readonly role: Role },
     approver: Approver,
   ): void {
-    const announce = () => this.#hub.publish(tenant, { type: "access.revoked", ...what });
+    const announce = () => this.#parts.hub.publish(tenant, { type: "access.revoked", ...what });
     if (approver.defer === undefined) announce();
     else approver.defer(announce);
   }
@@ -350,8 +338,8 @@ export class Devices {
     if (excess <= 0) return;
     for (const { id, revision, value } of await this.#paired.list(tenant, { limit: excess })) {
       const removal = this.#paired.remove(tenant, id, revision);
-      if (!await commitUnlessConflict(this.#store, removal)) continue;
-      this.#hub.publish(tenant, { type: "access.revoked", deviceId: value.deviceId });
+      if (!await commitUnlessConflict(this.#parts.store, removal)) continue;
+      this.#parts.hub.publish(tenant, { type: "access.revoked", deviceId: value.deviceId });
     }
   }
 }

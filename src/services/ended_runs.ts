@@ -8,10 +8,10 @@ import { keptRecord } from "./live_run.ts";
 import { interrupted, type RunRecord, type RunRecords } from "./run_record.ts";
 
 /** How long the end of a run is remembered in memory, in milliseconds. */
-export const RESULT_TTL_MS = 10 * 60_000;
+const RESULT_TTL_MS = 10 * 60_000;
 
 /** Ends of runs remembered in memory; the oldest gives way and is read from the store again. */
-export const MAX_RESULTS = 1_000;
+const MAX_RESULTS = 1_000;
 
 /** What a look-up found; `revision` is what the run's record must be replaced at, 0 for none. */
 export interface Finding {

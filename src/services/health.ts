@@ -23,7 +23,7 @@ export const HEALTH_REFRESH_INTERVAL_MS = 1_000;
 export const HEALTH_BROADCAST_INTERVAL_MS = 1_000;
 
 /** Sessions listed in a summary, over all agents and for each. Source: the reference gateway. */
-export const RECENT_HEALTH_SESSIONS = 5;
+const RECENT_HEALTH_SESSIONS = 5;
 
 /** What health is made of. */
 export interface HealthParts extends Omit<StatusSources, "heartbeat"> {

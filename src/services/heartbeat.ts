@@ -25,7 +25,7 @@ import type { Hub } from "./hub.ts";
 export type { HeartbeatReport, HeartbeatStatus } from "./heartbeat_report.ts";
 
 /** How often an agent beats whose configuration does not say. Source: the reference gateway. */
-export const DEFAULT_HEARTBEAT_EVERY = "30m";
+const DEFAULT_HEARTBEAT_EVERY = "30m";
 
 /** Shortest interval, in milliseconds; a shorter one counts as this, since each beat may cost money. */
 export const MIN_HEARTBEAT_INTERVAL_MS = 1_000;

@@ -8,7 +8,7 @@ import { escapeText } from "../core/quote.ts";
 export const PREVIEW_CHARS = 200;
 
 /** Longest reason in a report, in characters. */
-export const MAX_REASON_CHARS = 256;
+const MAX_REASON_CHARS = 256;
 
 /** What an agent answers when nothing needs attention. Source: the reference gateway. */
 export const HEARTBEAT_TOKEN = "HEARTBEAT_OK";

@@ -6,7 +6,7 @@ import type { ModelDefaults } from "./sessions.ts";
 import type { ModelInfo, ModelPart, ModelPort, ModelRequest } from "../ports/model.ts";
 
 /** Most models named in an error message; a catalog can hold hundreds. */
-export const MAX_NAMED_MODELS = 8;
+const MAX_NAMED_MODELS = 8;
 
 /** What the models service is made of. */
 export interface ModelsOptions {

@@ -30,26 +30,21 @@ export interface Resolution {
   readonly decision: PairingDecision;
 }
 
+/** What the requests are made of. */
+export interface PendingDeviceParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hub: Hub;
+}
+
 /** The requests that wait: at most one for each role of a device, each for {@linkcode PENDING_TTL_MS}. */
 export class PendingDevices {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #hub: Hub;
+  readonly #parts: PendingDeviceParts;
   readonly #requests: Collection<PendingDevice>;
 
-  constructor(
-    parts: {
-      readonly store: Store;
-      readonly clock: Clock;
-      readonly random: Random;
-      readonly hub: Hub;
-    },
-  ) {
-    this.#store = parts.store;
-    this.#clock = parts.clock;
-    this.#random = parts.random;
-    this.#hub = parts.hub;
+  constructor(parts: PendingDeviceParts) {
+    this.#parts = parts;
     this.#requests = new Collection<PendingDevice>(parts.store, {
       kind: "device.pending",
       schema: PendingDeviceSchema,
@@ -102,7 +97,7 @@ export class PendingDevices {
     const { deviceId, role, scopes, publicKey, about } = ask;
     const fresh: PendingDevice = {
       ...about,
-      requestId: this.#random.uuid(),
+      requestId: this.#parts.random.uuid(),
       deviceId,
       publicKey,
       role,
@@ -110,7 +105,7 @@ export class PendingDevices {
       scopes,
       silent: false,
       ...(options.repair ? { isRepair: true } : {}),
-      ts: this.#clock.now(),
+      ts: this.#parts.clock.now(),
     };
     const replaced: PendingDevice[] = [];
     const current = await retryConflict(async () => {
@@ -120,27 +115,27 @@ export class PendingDevices {
       if (same !== undefined) return same;
       replaced.splice(0, replaced.length, ...live);
       const write = this.#requests.put(tenant, requestKey(ask), fresh, item?.revision ?? 0);
-      await this.#store.commit([write]);
+      await this.#parts.store.commit([write]);
       return fresh;
     });
     if (current !== fresh) return current;
     for (const { requestId } of replaced) {
       this.resolved(tenant, { requestId, deviceId, decision: "rejected" });
     }
-    this.#hub.publish(tenant, { type: "device.requested", request: fresh });
+    this.#parts.hub.publish(tenant, { type: "device.requested", request: fresh });
     await this.#bound(tenant);
     return fresh;
   }
 
   /** Announces how a request ended; called once that is committed. */
   resolved(tenant: TenantId, resolution: Resolution): void {
-    const at = this.#clock.now();
-    this.#hub.publish(tenant, { type: "device.resolved", ...resolution, at });
+    const at = this.#parts.clock.now();
+    this.#parts.hub.publish(tenant, { type: "device.resolved", ...resolution, at });
   }
 
   /** Requests made before this have expired. */
   #oldest(): number {
-    return this.#clock.now() - PENDING_TTL_MS + 1;
+    return this.#parts.clock.now() - PENDING_TTL_MS + 1;
   }
 
   /** Removes what has expired, and the oldest requests beyond the bound. */
@@ -150,7 +145,7 @@ export class PendingDevices {
     const kept = new Set(live.slice(-MAX_PENDING_DEVICES));
     for (const item of items) {
       if (kept.has(item)) continue;
-      const gone = await commitUnlessConflict(this.#store, this.removal(tenant, item));
+      const gone = await commitUnlessConflict(this.#parts.store, this.removal(tenant, item));
       if (!gone || !live.includes(item)) continue;
       const { requestId, deviceId } = item.value;
       this.resolved(tenant, { requestId, deviceId, decision: "rejected" });

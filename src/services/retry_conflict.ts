@@ -5,7 +5,7 @@ import { type Store, StoreConflict, type StoreWrite } from "../ports/store.ts";
 import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 
 /** When whoever lost against other writers should ask again, in milliseconds; theirs are done by then. */
-export const CONFLICT_RETRY_MS = 100;
+const CONFLICT_RETRY_MS = 100;
 
 /**
  * Does the work again when another writer changed a record in between. Throws a retryable `UNAVAILABLE`

@@ -1,6 +1,6 @@
 /** Stores how a run ended. */
 
-import { invalidRequest } from "../core/error.ts";
+import { describeError, invalidRequest } from "../core/error.ts";
 import type { Log } from "../ports/log.ts";
 import { keptRecord, type LiveRun } from "./live_run.ts";
 import { modelName } from "./models.ts";
@@ -68,9 +68,4 @@ export function logFailure(log: Log, { run, outcome }: { run: LiveRun; outcome: 
     message: outcome.message,
     error: defect ? describeError(outcome.defect) : undefined,
   });
-}
-
-/** A thrown value for the log. */
-export function describeError(error: unknown): string {
-  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

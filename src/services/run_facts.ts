@@ -1,11 +1,11 @@
 /** What the gateway can say about itself, in short. */
 
+import { describeError } from "../core/error.ts";
 import type { SessionKey, TenantId } from "../core/id.ts";
 import type { Log } from "../ports/log.ts";
 import type { Agents } from "./agents.ts";
 import { modelName, type Models } from "./models.ts";
 import { chooseModel, type Facts } from "./run_answer.ts";
-import { describeError } from "./run_ending.ts";
 import type { SessionEntry } from "./session_entry.ts";
 
 /** Where facts come from. */

@@ -16,7 +16,7 @@ export const MAX_WAITING_RUNS = 1_000;
 export const MAX_WAITING_PER_PARTY = 250;
 
 /** When a refused client should try again, in milliseconds. */
-export const QUEUE_RETRY_AFTER_MS = 2_000;
+const QUEUE_RETRY_AFTER_MS = 2_000;
 
 /** A run's place in the queue. */
 export interface Place {

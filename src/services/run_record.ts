@@ -1,6 +1,7 @@
 /** What is stored of a run, so that a request sent twice is done once, across restarts too. */
 
 import * as v from "valibot";
+import { sha256Hex } from "../core/digest.ts";
 import { invalidRequest } from "../core/error.ts";
 import { isSessionKey, type SessionKey, type TenantId } from "../core/id.ts";
 import { isJsonObject } from "../core/json.ts";
@@ -91,10 +92,8 @@ export function toRunId(key: string): RunId {
 }
 
 /** Hex SHA-256 of a JSON value, whatever the order of its members. Undefined members do not count. */
-export async function fingerprintOf(value: unknown): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(value, sortMembers) ?? "");
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export function fingerprintOf(value: unknown): Promise<string> {
+  return sha256Hex(JSON.stringify(value, sortMembers) ?? "");
 }
 
 function sortMembers(_name: string, value: unknown): unknown {

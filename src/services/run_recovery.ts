@@ -9,7 +9,7 @@ import { interrupted, isRunId, type RunRecord, type RunRecords } from "./run_rec
 import type { Sessions } from "./sessions.ts";
 
 /** Records that are read at once. */
-export const RECOVERY_PAGE = 100;
+const RECOVERY_PAGE = 100;
 
 /** What a recovery works with. */
 export interface RecoveryParts {

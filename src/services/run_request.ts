@@ -4,18 +4,18 @@ import { GatewayError, invalidRequest } from "../core/error.ts";
 import type { SessionKey } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
 import type { ModelImage } from "../ports/model.ts";
-import { type ChatCommand, chatCommand } from "./chat_command.ts";
+import { type ChatDirective, chatDirective } from "./chat_directive.ts";
 import type { RunId } from "./domain_event.ts";
 import { fingerprintOf, type RunRecord } from "./run_record.ts";
 import { MAX_MESSAGE_TEXT_CHARS, type SessionEntry } from "./session_entry.ts";
 import { SETTING_CHOICES } from "./session_patch.ts";
 
 /** Longest extra system prompt, in characters; it is sent to the model with every message. */
-export const MAX_EXTRA_PROMPT_CHARS = 64 * 1024;
+const MAX_EXTRA_PROMPT_CHARS = 64 * 1024;
 
 /** A message that a model shall answer. */
 export interface RunRequest {
-  /** `chat`: a message of {@linkcode chatCommand} is a command; `agent`: all is text. */
+  /** `chat`: a message of {@linkcode chatDirective} is a directive; `agent`: all is text. */
   readonly kind: "chat" | "agent";
   readonly sessionKey: SessionKey;
   /** The session key as the client wrote it, trimmed; the run's events echo it. */
@@ -52,7 +52,7 @@ export type StartOutcome =
   | { readonly status: "in_flight"; readonly runId: RunId; readonly acceptedAt: number }
   /** The same request came before, and its run has ended. */
   | { readonly status: "ended"; readonly runId: RunId; readonly record: RunRecord }
-  /** The message was a command that stops the session's runs. */
+  /** The message was a directive that stops the session's runs. */
   | { readonly status: "stopped" } & AbortOutcome;
 
 /** Which runs an abort ended. */
@@ -94,9 +94,9 @@ export function checkRequest(request: RunRequest): void {
   }
 }
 
-/** The command that a request is; an agent's message and one with pictures are never one. */
-export function commandOf({ kind, message, images = [] }: RunRequest): ChatCommand | undefined {
-  return kind === "chat" && images.length === 0 ? chatCommand(message) : undefined;
+/** The directive that a request is; an agent's message and one with pictures are never one. */
+export function directiveOf({ kind, message, images = [] }: RunRequest): ChatDirective | undefined {
+  return kind === "chat" && images.length === 0 ? chatDirective(message) : undefined;
 }
 
 /** The refusal of a key that came with other parameters before. */

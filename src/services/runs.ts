@@ -1,14 +1,14 @@
 /** Runs: a message goes into a session, a model answers, everyone who watches sees it happen. */
 
 import type { Principal } from "../core/access.ts";
-import { GatewayError, invalidRequest } from "../core/error.ts";
+import { describeError, GatewayError, invalidRequest } from "../core/error.ts";
 import type { SessionKey, TenantId } from "../core/id.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { type Store, StoreConflict } from "../ports/store.ts";
 import type { Agents } from "./agents.ts";
 import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
-import { statusText } from "./chat_command.ts";
+import { statusText } from "./chat_directive.ts";
 import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
 import { EndedRuns, nameOf } from "./ended_runs.ts";
 import type { Hub } from "./hub.ts";
@@ -16,7 +16,7 @@ import { KeyedMutex } from "./keyed_mutex.ts";
 import { keptRecord, LiveRun } from "./live_run.ts";
 import type { Models } from "./models.ts";
 import { answer, type Facts } from "./run_answer.ts";
-import { describeError, logFailure, saveEnding } from "./run_ending.ts";
+import { logFailure, saveEnding } from "./run_ending.ts";
 import { type Outcome, settledOutcome } from "./run_execution.ts";
 import { gatherFacts } from "./run_facts.ts";
 import { partyOf } from "./run_party.ts";
@@ -34,7 +34,7 @@ import {
   type AbortOutcome,
   allowed,
   checkRequest,
-  commandOf,
+  directiveOf,
   fingerprintOfRequest,
   keyReused,
   reportOf,
@@ -49,7 +49,7 @@ import { injectNote, type Note } from "./session_note.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** Runs at once where the configuration does not say. */
-export const DEFAULT_MAX_CONCURRENT = 4;
+const DEFAULT_MAX_CONCURRENT = 4;
 
 /** A run's time limit where neither the client nor the configuration says, in milliseconds. */
 export const DEFAULT_RUN_TIMEOUT_MS = 600_000;
@@ -148,8 +148,8 @@ export class Runs {
     const { tenant } = principal;
     const runId = toRunId(request.idempotencyKey);
     checkRequest(request);
-    const command = commandOf(request);
-    if (command === "stop") {
+    const directive = directiveOf(request);
+    if (directive === "stop") {
       const { sessionKey } = request;
       const outcome = await this.abort(tenant, { sessionKey, reason: "stop" });
       return { status: "stopped", ...outcome };
@@ -161,7 +161,7 @@ export class Runs {
       if (live === undefined) {
         const acceptedAt = this.#parts.clock.now();
         const run = new LiveRun({ tenant, runId, acceptedAt, party }, request);
-        const outcome = await this.#claim(run, { request, command });
+        const outcome = await this.#claim(run, { request, directive });
         if (outcome !== undefined) return outcome;
       } else if (await live.claimed.promise) {
         if (live.fingerprint !== await fingerprintOfRequest(request)) throw keyReused(runId);
@@ -260,7 +260,7 @@ export class Runs {
    */
   async #claim(
     run: LiveRun,
-    { request, command }: { request: RunRequest; command: "status" | undefined },
+    { request, directive }: { request: RunRequest; directive: "status" | undefined },
   ): Promise<StartOutcome | undefined> {
     const { tenant, runId, terms } = run;
     const name = nameOf(tenant, runId);
@@ -268,7 +268,7 @@ export class Runs {
     try {
       return await this.#claims.run(nameOf(tenant, terms.sessionKey), {
         name: terms.requestedKey,
-        work: () => this.#admit(run, { request, command }),
+        work: () => this.#admit(run, { request, directive }),
       });
     } catch (error) {
       run.place?.leave();
@@ -285,7 +285,7 @@ export class Runs {
 
   async #admit(
     run: LiveRun,
-    { request, command }: { request: RunRequest; command: "status" | undefined },
+    { request, directive }: { request: RunRequest; directive: "status" | undefined },
   ): Promise<StartOutcome> {
     const { tenant, runId } = run;
     run.fingerprint = await fingerprintOfRequest(request);
@@ -295,7 +295,7 @@ export class Runs {
       return { status: "ended", runId, record: known };
     }
     if (this.#stopping) throw unavailable("the gateway is stopping; send it again in a moment");
-    return command === "status"
+    return directive === "status"
       ? await this.#acceptStatus(run, { request, revision })
       : await this.#accept(run, { request, revision });
   }

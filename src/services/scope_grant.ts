@@ -3,10 +3,10 @@
 import { covers, isScope, type Role, type Scope, SCOPES } from "../core/access.ts";
 
 /** What the shared secret grants to a remote client without a device, unless the settings say otherwise. */
-export const REMOTE_SCOPES: readonly Scope[] = ["operator.read", "operator.write"];
+const REMOTE_SCOPES: readonly Scope[] = ["operator.read", "operator.write"];
 
 /** What a client gets that asks for nothing, unless the settings say otherwise. */
-export const DEFAULT_SCOPES: readonly Scope[] = ["operator.read", "operator.write"];
+const DEFAULT_SCOPES: readonly Scope[] = ["operator.read", "operator.write"];
 
 /** The scopes that mean something, each once, sorted. Anything else grants nothing and is left out. */
 export function knownScopes(scopes: readonly string[]): readonly Scope[] {

@@ -1,5 +1,7 @@
 /** Secrets compared and derived without telling anything by the time that it takes. */
 
+import { sha256, toHex } from "../core/digest.ts";
+
 const encoder = new TextEncoder();
 
 /** Whether two texts are equal. The time depends on their lengths alone, never on where they differ. */
@@ -21,11 +23,6 @@ export function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
-/** The SHA-256 digest, 32 bytes. */
-export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-}
-
 /** A key for {@linkcode derive}, made from a secret text. */
 export function derivationKey(secret: string): Promise<CryptoKey> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
@@ -40,11 +37,4 @@ export async function derive(
 ): Promise<string> {
   const mac = await crypto.subtle.sign("HMAC", key, encoder.encode(parts.join("\n")));
   return toHex(new Uint8Array(mac).subarray(0, bytes));
-}
-
-/** Lower-case hex, two digits a byte. */
-export function toHex(bytes: Uint8Array): string {
-  let hex = "";
-  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
-  return hex;
 }

@@ -15,7 +15,7 @@ export const MAX_PREVIEW_TEXT_BYTES = 1024 * 1024;
  * How much of the messages' texts and pictures one preview loads in order to show their beginnings, in
  * characters. A session's share that is used up ends its preview after the page that did it.
  */
-export const MAX_PREVIEW_LOADED_CHARS = 16 * 1024 * 1024;
+const MAX_PREVIEW_LOADED_CHARS = 16 * 1024 * 1024;
 
 /** Messages loaded at once; the first page is one message and each next one as long as all before it. */
 const MAX_PAGE_MESSAGES = 8;

@@ -20,7 +20,7 @@ export const MAX_HEAVY_READS = 2;
 export const MAX_WAITING_READS_PER_CALLER = 64;
 
 /** Heavy readings of all callers that wait: each is a closure, not an answer. */
-export const MAX_WAITING_READS = 4_096;
+const MAX_WAITING_READS = 4_096;
 
 /** The gate that heavy readings pass. */
 export function readingGate(): Gate {

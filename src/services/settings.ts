@@ -1,5 +1,6 @@
 /** The settings that an operator reads and changes while the gateway runs. */
 
+import { sha256Hex } from "../core/digest.ts";
 import { GatewayError, invalidRequest } from "../core/error.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -474,9 +475,4 @@ function secretsIn(
   };
   walk(root, []);
   return [...found];
-}
-
-async function sha256Hex(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -8,7 +8,7 @@ import type { KeyedEntry } from "./session_records.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** Sessions listed, over all agents and for each. Source: the reference gateway. */
-export const RECENT_STATUS_SESSIONS = 10;
+const RECENT_STATUS_SESSIONS = 10;
 
 /** One session in a {@linkcode StatusSummary}; times in milliseconds, null where nothing is known. */
 export interface SessionStatus {

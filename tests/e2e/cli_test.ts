@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { statePaths } from "../../src/config/state_files.ts";
 import { requestPairing } from "../unit/cli/pairing_request.ts";
 
 /** The repository's root. */
@@ -105,18 +106,13 @@ async function cli(args: readonly string[], env: Record<string, string> = {}) {
 }
 
 function test(name: string, fn: (folder: string) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    async fn() {
-      const folder = await Deno.makeTempDir();
-      try {
-        await fn(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
+  Deno.test(name, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await fn(folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   });
 }
 
@@ -128,7 +124,7 @@ function here(gateway: Served): Record<string, string> {
 test("a first start says where and how to connect; what it says works", async (folder) => {
   await using gateway = await serve(join(folder, "state"));
   const env = here(gateway);
-  const token = (await Deno.readTextFile(join(gateway.stateDir, "token"))).trim();
+  const token = (await Deno.readTextFile(statePaths(gateway.stateDir).token)).trim();
   const health = await cli(["health"], env);
   assert.equal(health.code, 0, health.stderr);
   assert.match(health.stdout, /^gateway +ok\n/);
@@ -214,7 +210,7 @@ test("a token of the settings is replaced under the running gateway", async (fol
 test("a device is approved at the running gateway", async (folder) => {
   await using gateway = await serve(join(folder, "state"));
   const env = here(gateway);
-  const requestId = await requestPairing(join(gateway.stateDir, "clawgate.db"), "c");
+  const requestId = await requestPairing(statePaths(gateway.stateDir).database, "c");
   assert.match((await cli(["devices", "list"], env)).stdout, /cccccccccccc… +Phone/);
   const approved = await cli(["devices", "approve", requestId.slice(0, 8), "--json"], env);
   assert.equal(approved.code, 0, approved.stderr);

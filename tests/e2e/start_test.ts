@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { statePaths } from "../../src/config/state_files.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite_store.ts";
 import { systemClock } from "../../src/adapters/system_clock.ts";
 import { systemRandom } from "../../src/adapters/system_random.ts";
@@ -45,8 +46,8 @@ Deno.test("S27 a state folder that others could enter is closed to them", async 
   const stateDir = await Deno.makeTempDir({ prefix: "gateway-" });
   try {
     await Deno.chmod(stateDir, 0o777);
-    await Deno.writeTextFile(join(stateDir, "token"), `${"k3".repeat(16)}\n`);
-    await Deno.chmod(join(stateDir, "token"), 0o644);
+    await Deno.writeTextFile(statePaths(stateDir).token, `${"k3".repeat(16)}\n`);
+    await Deno.chmod(statePaths(stateDir).token, 0o644);
     await using gateway = await GatewayProcess.start({ stateDir });
     assert.equal(gateway.token, "k3".repeat(16));
     const modes = await modesIn(stateDir);
@@ -285,7 +286,7 @@ async function readyIn(options: { readonly stateDir?: string }): Promise<number>
 
 /** Puts sessions into a database as the gateway would. */
 async function fill(stateDir: string, count: number): Promise<void> {
-  const store = openSqliteStore({ path: join(stateDir, "clawgate.db") });
+  const store = openSqliteStore({ path: statePaths(stateDir).database });
   try {
     const main = checked("main", isAgentId);
     const sessions = new Sessions({

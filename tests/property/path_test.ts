@@ -16,7 +16,7 @@ import { createRoutes } from "../../src/http/routes.ts";
 import { METHODS } from "../../src/protocols/openclaw/method_table.ts";
 import { agentOf, canonicalKey, mainSessionKey, nameOf } from "../../src/services/session_key.ts";
 import { isRecord } from "../support/transcript_pattern.ts";
-import { BENCH_TOKEN, BenchLink, quiet, WireBench } from "../support/wire_bench.ts";
+import { GatewayStage, quiet, STAGE_TOKEN, StageLink } from "../support/gateway_stage.ts";
 
 const RUNS = 1_500;
 
@@ -233,14 +233,14 @@ function entriesOf(schema: unknown): readonly string[] {
 }
 
 Deno.test("no name that a client gives is a defect of the gateway or ends the connection", async () => {
-  const bench = await WireBench.start();
-  const link = await bench.open();
-  assert.ok(link instanceof BenchLink);
+  const stage = await GatewayStage.start();
+  const link = await stage.open();
+  assert.ok(link instanceof StageLink);
   const send = (id: string, method: string, params: unknown): void =>
     link.receive(JSON.stringify({ type: "req", id, method, params }));
   const answers = async (): Promise<Map<string, string>> => {
     await quiet();
-    await bench.clock.advance(60_000);
+    await stage.clock.advance(60_000);
     await quiet();
     const frames = link.inbox.splice(0).filter((frame) => frame.startsWith('{"type":"res"'));
     return new Map(frames.map((frame) => [JSON.parse(frame).id, frame]));
@@ -250,7 +250,7 @@ Deno.test("no name that a client gives is a defect of the gateway or ends the co
     maxProtocol: 3,
     client: { id: "cli", version: "1", platform: "x", mode: "cli" },
     scopes: ["operator.admin", "operator.pairing"],
-    auth: { token: BENCH_TOKEN },
+    auth: { token: STAGE_TOKEN },
   });
   assert.match((await answers()).get("hello") ?? "", /hello-ok/);
   const methods = [...METHODS.values()]
@@ -279,10 +279,10 @@ Deno.test("no name that a client gives is a defect of the gateway or ends the co
         assert.notEqual(answer, "", `${name} was not answered`);
         assert.ok(!answer.includes("internal error"), `${name}: ${answer}`);
       }
-      const defects = bench.log.lines.filter(({ level }) => level === "error");
+      const defects = stage.log.lines.filter(({ level }) => level === "error");
       assert.deepEqual(defects, []);
     }),
     { numRuns: 40 },
   );
-  await bench.gateway.stop("test");
+  await stage.gateway.stop("test");
 });

@@ -102,54 +102,49 @@ async function everything(store: Store, tenant: string): Promise<unknown> {
   return all;
 }
 
-Deno.test({
-  name: "any history of commits leaves both adapters with the same answers",
-  sanitizeOps: true,
-  sanitizeResources: true,
-  fn: async () => {
-    const folder = await Deno.makeTempDir();
-    const path = `${folder}/state.db`;
-    let sqlite = openSqliteStore({ path });
-    const memory = createMemoryStore();
-    let run = 0;
-    const TENANT = "tenant of this run";
-    const renamed = <T>(part: T, tenant: string): T =>
-      JSON.parse(JSON.stringify(part).replaceAll(TENANT, tenant));
-    try {
-      await fc.assert(
-        fc.asyncProperty(
-          fc.array(fc.array(writes(TENANT), { minLength: 1, maxLength: 4 }), {
-            minLength: 1,
-            maxLength: 8,
-          }),
-          fc.array(query(TENANT), { maxLength: 8 }),
-          fc.array(fc.tuple(kind, id, range), { maxLength: 4 }),
-          fc.boolean(),
-          async (groups, queries, reads, reopen) => {
-            const tenant = `run-${run++}`;
-            for (const group of renamed(groups, tenant)) {
-              assert.deepEqual(await outcomes(sqlite, group), await outcomes(memory, group));
-            }
-            if (reopen) {
-              await sqlite.close();
-              sqlite = openSqliteStore({ path });
-            }
-            assert.deepEqual(await everything(sqlite, tenant), await everything(memory, tenant));
-            for (const query of renamed(queries, tenant)) {
-              assert.deepEqual(await sqlite.list(query), await memory.list(query));
-              assert.equal(await sqlite.count(query), await memory.count(query));
-            }
-            for (const [kind, id, range] of reads) {
-              const stream = { tenant, kind, id };
-              assert.deepEqual(await sqlite.read(stream, range), await memory.read(stream, range));
-            }
-          },
-        ),
-        { numRuns: HISTORIES },
-      );
-    } finally {
-      await sqlite.close();
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
+Deno.test("any history of commits leaves both adapters with the same answers", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/state.db`;
+  let sqlite = openSqliteStore({ path });
+  const memory = createMemoryStore();
+  let run = 0;
+  const TENANT = "tenant of this run";
+  const renamed = <T>(part: T, tenant: string): T =>
+    JSON.parse(JSON.stringify(part).replaceAll(TENANT, tenant));
+  try {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(writes(TENANT), { minLength: 1, maxLength: 4 }), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        fc.array(query(TENANT), { maxLength: 8 }),
+        fc.array(fc.tuple(kind, id, range), { maxLength: 4 }),
+        fc.boolean(),
+        async (groups, queries, reads, reopen) => {
+          const tenant = `run-${run++}`;
+          for (const group of renamed(groups, tenant)) {
+            assert.deepEqual(await outcomes(sqlite, group), await outcomes(memory, group));
+          }
+          if (reopen) {
+            await sqlite.close();
+            sqlite = openSqliteStore({ path });
+          }
+          assert.deepEqual(await everything(sqlite, tenant), await everything(memory, tenant));
+          for (const query of renamed(queries, tenant)) {
+            assert.deepEqual(await sqlite.list(query), await memory.list(query));
+            assert.equal(await sqlite.count(query), await memory.count(query));
+          }
+          for (const [kind, id, range] of reads) {
+            const stream = { tenant, kind, id };
+            assert.deepEqual(await sqlite.read(stream, range), await memory.read(stream, range));
+          }
+        },
+      ),
+      { numRuns: HISTORIES },
+    );
+  } finally {
+    await sqlite.close();
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -41,9 +41,15 @@ export function nameViolations(path: string): readonly Violation[] {
   }];
 }
 
-/** Lines of each module, longest first. */
-export function lengths(modules: readonly Module[]): readonly (readonly [string, number])[] {
-  return modules.map(({ path, source }) =>
+/** A file whose lines are counted. */
+export interface TextFile {
+  readonly path: string;
+  readonly source: { readonly raw: string };
+}
+
+/** Lines of each file, longest first. */
+export function lengths(files: readonly TextFile[]): readonly (readonly [string, number])[] {
+  return files.map(({ path, source }) =>
     [path, source.raw.split("\n").length - (source.raw.endsWith("\n") ? 1 : 0)] as const
   ).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }

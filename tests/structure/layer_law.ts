@@ -39,7 +39,6 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: [
       "@ai-sdk/anthropic",
       "@ai-sdk/openai-compatible",
-      "@hono/node-server",
       "@types/ws",
       "ai",
       "ws",

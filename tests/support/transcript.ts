@@ -25,13 +25,13 @@ import { TestDevice } from "./device_key.ts";
 import { framePattern, frameProblems, type Heard } from "./transcript_frame.ts";
 import { build, differences, isRecord, readPattern } from "./transcript_pattern.ts";
 import {
-  BENCH_TOKEN,
-  BenchLink,
-  type BenchPeer,
+  GatewayStage,
   nextTurn,
   quiet,
-  WireBench,
-} from "./wire_bench.ts";
+  STAGE_TOKEN,
+  StageLink,
+  type StagePeer,
+} from "./gateway_stage.ts";
 
 /** One line of a story. */
 interface Line {
@@ -95,16 +95,16 @@ export async function playTranscript(transcript: Transcript): Promise<void> {
 
 /** A connection as its client knows it. */
 interface Client extends Heard {
-  readonly link: BenchLink;
+  readonly link: StageLink;
   closed: boolean;
 }
 
 class Stage {
-  #bench: WireBench | undefined;
+  #stage: GatewayStage | undefined;
   readonly #clients = new Map<string, Client>();
   readonly #statuses = new Map<string, number>();
   readonly #devices = new Map<string, TestDevice>();
-  readonly #names = new Map<string, unknown>([["TOKEN", BENCH_TOKEN]]);
+  readonly #names = new Map<string, unknown>([["TOKEN", STAGE_TOKEN]]);
   readonly #muted = new Set<string>();
   #settings: string | undefined;
 
@@ -250,7 +250,7 @@ class Stage {
       case "drain":
         return this.#client(rest).link.drain();
       case "advance":
-        await (await this.#stage()).clock.advance(Number(rest));
+        await (await this.#started()).clock.advance(Number(rest));
         return await quiet();
       case "model":
         return await this.#model(rest);
@@ -275,22 +275,22 @@ class Stage {
         return;
       }
       case "edit":
-        (await this.#stage()).file.raw = rest;
-        return await (await this.#stage()).gateway.reload();
+        (await this.#started()).file.raw = rest;
+        return await (await this.#started()).gateway.reload();
       case "stop": {
-        const { gateway } = await this.#stage();
+        const { gateway } = await this.#started();
         await gateway.stop(rest);
         return;
       }
       case "restart": {
-        const after = await this.#stage();
+        const after = await this.#started();
         await after.gateway.stop("gateway restarting");
         this.#clients.clear();
-        this.#bench = await WireBench.start({ after });
+        this.#stage = await GatewayStage.start({ after });
         return;
       }
       case "log": {
-        const { log } = await this.#stage();
+        const { log } = await this.#started();
         const said = log.lines.some(({ message }) => message === rest);
         if (!said) throw new Error(`the log has: ${log.lines.map(({ message }) => message)}`);
         return;
@@ -305,13 +305,13 @@ class Stage {
     const [name = "", ...words] = rest.split(" ");
     const facts = new Map<string, string>();
     for (let at = 0; at < words.length; at += 2) facts.set(words[at] ?? "", words[at + 1] ?? "");
-    const peer: BenchPeer = {
+    const peer: StagePeer = {
       ip: facts.get("from"),
       host: facts.get("host"),
       origin: facts.get("origin"),
     };
-    const opened = await (await this.#stage()).open(peer);
-    if (opened instanceof BenchLink) {
+    const opened = await (await this.#started()).open(peer);
+    if (opened instanceof StageLink) {
       this.#clients.set(name, { link: opened, methods: new Map(), sequence: 0, closed: false });
     } else this.#statuses.set(name, opened);
   }
@@ -330,7 +330,7 @@ class Stage {
       client: { id: "test", version: "1.0", platform: "linux", mode: "test", instanceId: name },
       role,
       scopes,
-      auth: { token: BENCH_TOKEN },
+      auth: { token: STAGE_TOKEN },
     };
     await this.#expect(name, "event connect.challenge *");
     client.methods.set("0", "connect");
@@ -345,7 +345,7 @@ class Stage {
 
   /** `model 1 text "Hel" "lo"`, `model end`, `model fail "why"`, `model break`, `model asked {…}`, `model idle 2`. */
   async #model(rest: string): Promise<void> {
-    const { model } = await this.#stage();
+    const { model } = await this.#started();
     const [, which, verb = "", given = ""] = /^(?:(\d+) )?(\w+) ?(.*)$/s.exec(rest) ?? [];
     if (verb === "idle") {
       await quiet();
@@ -412,7 +412,7 @@ class Stage {
         platform: word(told.platform),
         signedAt: typeof told.signedAt === "number"
           ? told.signedAt
-          : (await this.#stage()).clock.now(),
+          : (await this.#started()).clock.now(),
         nonce: word(told.nonce),
       }),
     );
@@ -440,8 +440,8 @@ class Stage {
     return found;
   }
 
-  async #stage(): Promise<WireBench> {
-    return this.#bench ??= await WireBench.start({ settings: this.#settings });
+  async #started(): Promise<GatewayStage> {
+    return this.#stage ??= await GatewayStage.start({ settings: this.#settings });
   }
 
   #client(name: string): Client {
@@ -474,7 +474,7 @@ function usageOf(usage: Readonly<Record<string, unknown>>) {
   return { ...tokens, total: tokens.input + tokens.output };
 }
 
-function ending(link: BenchLink): string {
+function ending(link: StageLink): string {
   const { closedWith, terminated } = link;
   if (closedWith !== undefined) return `a close ${closedWith.code} "${closedWith.reason}"`;
   return terminated ? "the gateway dropped the connection" : "the connection ended";

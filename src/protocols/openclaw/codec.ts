@@ -51,7 +51,7 @@ export interface EventFrame {
 export const NO_ID = "invalid";
 
 /** The document's RequestFrame. */
-export const RequestFrame = v.strictObject({
+const RequestFrame = v.strictObject({
   type: v.literal("req"),
   id: v.pipe(v.string(), v.minLength(1)),
   method: v.pipe(v.string(), v.minLength(1)),
@@ -113,7 +113,7 @@ export function encodeFrame(frame: ServerFrame, sequence: number): string {
 }
 
 /** The document's ErrorShape. */
-export function errorShape(error: GatewayError): Record<string, unknown> {
+function errorShape(error: GatewayError): Record<string, unknown> {
   const { details, retryable, retryAfterMs } = error.extras;
   return { code: error.code, message: error.message, details, retryable, retryAfterMs };
 }

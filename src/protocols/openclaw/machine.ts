@@ -31,7 +31,7 @@ export const MAX_CALLS_IN_FLIGHT = 256;
  * How long a connection outlives its access, in milliseconds, so that a caller who withdrew it from
  * itself gets its answer. Nothing is done for the connection meanwhile.
  */
-export const LEAVE_DELAY_MS = 100;
+const LEAVE_DELAY_MS = 100;
 
 /** Longest reason of a close that reports a failed handshake, in bytes. Source: the reference gateway. */
 const MAX_REASON_BYTES = 120;

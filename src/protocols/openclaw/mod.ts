@@ -3,7 +3,7 @@
 import { grants, type Principal } from "../../core/access.ts";
 import { createDispatch } from "../../core/dispatch.ts";
 import { type CallScope, drive, type Schedule } from "../../core/driver.ts";
-import { Disconnect, GatewayError } from "../../core/error.ts";
+import { describeError, Disconnect, GatewayError } from "../../core/error.ts";
 import { HandshakeGate } from "../../core/handshake_gate.ts";
 import { checked, type ConnectionId, isConnectionId, type TenantId } from "../../core/id.ts";
 import type { Link } from "../../core/link.ts";
@@ -69,7 +69,7 @@ export function createOpenClaw(options: OpenClawOptions): OpenClaw {
  * Withdrawals of access remembered for handshakes that run meanwhile. When there are more during one
  * handshake, that one starts anew.
  */
-export const MAX_WITHDRAWALS = 256;
+const MAX_WITHDRAWALS = 256;
 
 interface Withdrawn {
   readonly tenant: TenantId;
@@ -80,7 +80,7 @@ interface Withdrawn {
 const MAX_HANDSHAKE_BYTES = MAX_HANDSHAKE_MESSAGE + 16 * 1024;
 
 /** Connections that one gateway serves at once; one more is turned away. */
-export const MAX_CONNECTIONS = 20_000;
+const MAX_CONNECTIONS = 20_000;
 
 /** The methods that a client is told of. */
 const ADVERTISED = [...METHODS.values()].filter((entry) => entry.advertised).map((entry) =>
@@ -184,7 +184,7 @@ class OpenClawWire implements OpenClaw {
       call: (call, scope) => this.#call(call, { ...caller, scope }),
       subscribe: (principal, listener) =>
         hub.subscribe(principal.tenant, principal.connection, listener),
-      defect: (error) => log.write("error", "defect", { connection, error: describe(error) }),
+      defect: (error) => log.write("error", "defect", { connection, error: describeError(error) }),
       ended: ({ sequence }) => {
         this.#connections--;
         leave();
@@ -353,8 +353,4 @@ function deliveryOf(frame: ServerFrame) {
   return frame.kind === "event"
     ? { sequenced: frame.sequenced, overflow: frame.overflow, key: frame.key ?? frame.event }
     : ANSWER_DELIVERY;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

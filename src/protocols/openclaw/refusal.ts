@@ -7,7 +7,7 @@ import type { IdentityFault } from "../../services/device_identity.ts";
 import type { ConnectParams } from "./connect_params.ts";
 
 /** Longest reason of the close that follows a refusal, in bytes. Source: the reference gateway. */
-export const MAX_REFUSAL_REASON_BYTES = 120;
+const MAX_REFUSAL_REASON_BYTES = 120;
 
 /** Answers with `INVALID_REQUEST` and closes with 1008. */
 export function refusal(message: string, extras: ErrorExtras = {}): Disconnect {

@@ -20,12 +20,7 @@ const COUNT_TO_20 = Array.from({ length: 20 }, (_, index) => index + 1).join(" "
 /** Registers the tests of the contract. */
 export function modelContract(name: string, open: () => ModelUnderTest): void {
   function holds(what: string, run: (under: ModelUnderTest) => Promise<void>): void {
-    Deno.test({
-      name: `${name}: ${what}`,
-      sanitizeOps: true,
-      sanitizeResources: true,
-      fn: () => run(open()),
-    });
+    Deno.test(`${name}: ${what}`, () => run(open()));
   }
 
   holds("an answer is several texts and then one end", async (under) => {

@@ -63,14 +63,9 @@ const VALUES: readonly (readonly [string, Json])[] = [
 /** Registers the suite's tests for one adapter. */
 export function testStore(adapter: string, open: () => Promise<OpenedStore>): void {
   const test = (name: string, run: (store: Store) => Promise<void>): void => {
-    Deno.test({
-      name: `${adapter}: ${name}`,
-      sanitizeOps: true,
-      sanitizeResources: true,
-      fn: async () => {
-        await using opened = await open();
-        await run(opened.store);
-      },
+    Deno.test(`${adapter}: ${name}`, async () => {
+      await using opened = await open();
+      await run(opened.store);
     });
   };
 

@@ -7,7 +7,7 @@ import { ManualClock } from "../../support/manual_clock.ts";
 const MODEL = "local/assistant";
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
+  Deno.test(name, fn);
 }
 
 /** Every odd turn is the user's. */

@@ -5,7 +5,7 @@ import { ModelError } from "../../../src/ports/model.ts";
 import { SteppingClock } from "../../conformance/model/stepping_clock.ts";
 
 function test(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
+  Deno.test(name, fn);
 }
 
 /** A provider that cannot be called, so that its error shows that it was chosen. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ProviderOptions, readEndpoint } from "../../../src/adapters/provider_endpoint.ts";
 
 function test(name: string, fn: () => void): void {
-  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
+  Deno.test(name, fn);
 }
 
 function read(extra: Partial<ProviderOptions>) {

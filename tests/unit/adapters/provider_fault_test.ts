@@ -15,7 +15,7 @@ const SOURCE: FaultSource = {
 };
 
 function test(name: string, fn: () => void): void {
-  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
+  Deno.test(name, fn);
 }
 
 test("each status has its advice and says whether to come back", () => {

@@ -42,14 +42,9 @@ function providerTests(api: ProviderApi): void {
     run: (scene: Scene) => Promise<void>,
     extra: Partial<ProviderOptions> = {},
   ): void {
-    Deno.test({
-      name: `${api}: ${name}`,
-      sanitizeOps: true,
-      sanitizeResources: true,
-      fn: async () => {
-        await using server = new RawServer(answer);
-        await run(sceneOf(server, { api, ...extra }));
-      },
+    Deno.test(`${api}: ${name}`, async () => {
+      await using server = new RawServer(answer);
+      await run(sceneOf(server, { api, ...extra }));
     });
   }
 
@@ -418,20 +413,15 @@ function providerTests(api: ProviderApi): void {
     },
   );
 
-  Deno.test({
-    name: `${api}: a refused connection is explained`,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    fn: async () => {
-      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const baseUrl = `http://127.0.0.1:${listener.addr.port}`;
-      listener.close();
-      const { message } = await refusalOf(optionsFor({ api, baseUrl }), new SteppingClock());
-      assert.match(
-        message,
-        /^fake\/model refused the connection at "127\.0\.0\.1:\d+": start the provider there/,
-      );
-    },
+  Deno.test(`${api}: a refused connection is explained`, async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const baseUrl = `http://127.0.0.1:${listener.addr.port}`;
+    listener.close();
+    const { message } = await refusalOf(optionsFor({ api, baseUrl }), new SteppingClock());
+    assert.match(
+      message,
+      /^fake\/model refused the connection at "127\.0\.0\.1:\d+": start the provider there/,
+    );
   });
 
   test(

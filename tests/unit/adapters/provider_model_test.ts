@@ -67,7 +67,7 @@ function providerTests(api: ProviderApi): void {
   const clock = new SteppingClock();
 
   function test(name: string, fn: () => Promise<void>): void {
-    Deno.test({ name: `${api}: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });
+    Deno.test(`${api}: ${name}`, fn);
   }
 
   function ask(
@@ -217,39 +217,34 @@ function providerTests(api: ProviderApi): void {
   });
 }
 
-Deno.test({
-  name: "a thinking level is sent to models that think, and to no others",
-  sanitizeOps: true,
-  sanitizeResources: true,
-  fn: async () => {
-    async function body(api: ProviderApi, asked: { model: string; thinking?: string }) {
-      await server.clear();
-      const options: ProviderOptions = {
-        id: "fake",
-        api,
-        baseUrl: `${server.url}/v1`,
-        models: [{ id: "plain" }, { id: "thinker", reasoning: true }],
-      };
-      await Array.fromAsync(
-        providerModel(options, { clock: new SteppingClock() }).stream(
-          { ...asked, messages: [{ role: "user", text: "greet" }] },
-          new AbortController().signal,
-        ),
-      );
-      return (await lastRequest()).body;
-    }
-    const openai = "openai-completions";
-    assert.equal(
-      (await body(openai, { model: "fake/thinker", thinking: "low" })).reasoning_effort,
-      "low",
+Deno.test("a thinking level is sent to models that think, and to no others", async () => {
+  async function body(api: ProviderApi, asked: { model: string; thinking?: string }) {
+    await server.clear();
+    const options: ProviderOptions = {
+      id: "fake",
+      api,
+      baseUrl: `${server.url}/v1`,
+      models: [{ id: "plain" }, { id: "thinker", reasoning: true }],
+    };
+    await Array.fromAsync(
+      providerModel(options, { clock: new SteppingClock() }).stream(
+        { ...asked, messages: [{ role: "user", text: "greet" }] },
+        new AbortController().signal,
+      ),
     );
-    for (
-      const asked of [
-        { model: "fake/thinker", thinking: "off" },
-        { model: "fake/thinker" },
-        { model: "fake/thinker", thinking: "strange" },
-        { model: "fake/plain", thinking: "high" },
-      ]
-    ) assert.equal((await body(openai, asked)).reasoning_effort, undefined);
-  },
+    return (await lastRequest()).body;
+  }
+  const openai = "openai-completions";
+  assert.equal(
+    (await body(openai, { model: "fake/thinker", thinking: "low" })).reasoning_effort,
+    "low",
+  );
+  for (
+    const asked of [
+      { model: "fake/thinker", thinking: "off" },
+      { model: "fake/thinker" },
+      { model: "fake/thinker", thinking: "strange" },
+      { model: "fake/plain", thinking: "high" },
+    ]
+  ) assert.equal((await body(openai, asked)).reasoning_effort, undefined);
 });

@@ -64,47 +64,42 @@ Deno.test("layouts are numbered from 1 without gaps, and each has data to migrat
 });
 
 for (const { version: from } of MIGRATIONS) {
-  Deno.test({
-    name: `a database of layout ${from} keeps its data on the way to layout ${NEWEST}`,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    fn: () =>
-      withPath(async (path) => {
-        withDatabase(path, (database) => {
-          migrate(database, { path, migrations: MIGRATIONS.slice(0, from) });
-          database.exec(DATA_AT[from]!);
-        });
-        assert.equal(version(path), from);
-        const store = openSqliteStore({ path });
-        const sessions = { tenant: "acme", kind: "session" };
-        const stream = { tenant: "acme", kind: "transcript", id: "a" };
-        assert.deepEqual(await store.list({ ...sessions, newestFirst: true }), [
-          { id: "b", revision: 1, order: 1_700_000_000_000, value: [null] },
-          { id: "a", revision: 3, order: 1.5, tag: "t", value: { n: 1 } },
-        ]);
-        assert.equal((await store.list({ ...sessions, tag: "t" })).length, 1);
-        assert.equal((await store.get({ ...sessions, tenant: "other", id: "a" }))?.value, "é");
-        assert.deepEqual(await store.read(stream, { limit: 9 }), [
-          { sequence: 3, value: "three" },
-          { sequence: 4, value: "four" },
-        ]);
-        assert.equal(await store.length(stream), 2);
-        assert.deepEqual(
-          await store.commit([
-            { op: "append", stream, value: "five" },
-            { op: "append", stream: { ...stream, id: "emptied" }, value: "three" },
-            { op: "put", key: { ...sessions, id: "a" }, order: 2, value: null, expect: 3 },
-          ]),
-          [5, 3, 4],
-        );
-        await store.close();
-        assert.equal(version(path), NEWEST);
+  Deno.test(`a database of layout ${from} keeps its data on the way to layout ${NEWEST}`, () =>
+    withPath(async (path) => {
+      withDatabase(path, (database) => {
+        migrate(database, { path, migrations: MIGRATIONS.slice(0, from) });
+        database.exec(DATA_AT[from]!);
+      });
+      assert.equal(version(path), from);
+      const store = openSqliteStore({ path });
+      const sessions = { tenant: "acme", kind: "session" };
+      const stream = { tenant: "acme", kind: "transcript", id: "a" };
+      assert.deepEqual(await store.list({ ...sessions, newestFirst: true }), [
+        { id: "b", revision: 1, order: 1_700_000_000_000, value: [null] },
+        { id: "a", revision: 3, order: 1.5, tag: "t", value: { n: 1 } },
+      ]);
+      assert.equal((await store.list({ ...sessions, tag: "t" })).length, 1);
+      assert.equal((await store.get({ ...sessions, tenant: "other", id: "a" }))?.value, "é");
+      assert.deepEqual(await store.read(stream, { limit: 9 }), [
+        { sequence: 3, value: "three" },
+        { sequence: 4, value: "four" },
+      ]);
+      assert.equal(await store.length(stream), 2);
+      assert.deepEqual(
+        await store.commit([
+          { op: "append", stream, value: "five" },
+          { op: "append", stream: { ...stream, id: "emptied" }, value: "three" },
+          { op: "put", key: { ...sessions, id: "a" }, order: 2, value: null, expect: 3 },
+        ]),
+        [5, 3, 4],
+      );
+      await store.close();
+      assert.equal(version(path), NEWEST);
 
-        const fresh = `${path}-fresh`;
-        await openSqliteStore({ path: fresh }).close();
-        assert.deepEqual(layout(path), layout(fresh));
-      }),
-  });
+      const fresh = `${path}-fresh`;
+      await openSqliteStore({ path: fresh }).close();
+      assert.deepEqual(layout(path), layout(fresh));
+    }));
 }
 
 Deno.test("a database of a newer program is refused and left as it is", () =>

@@ -10,18 +10,13 @@ import {
 } from "../../../src/ports/store.ts";
 
 function test(name: string, run: (folder: string) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    fn: async () => {
-      const folder = await Deno.makeTempDir();
-      try {
-        await run(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
+  Deno.test(name, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await run(folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   });
 }
 

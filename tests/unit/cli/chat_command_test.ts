@@ -10,7 +10,7 @@ import {
 import { FakeTerminal } from "./fake_terminal.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: true, sanitizeResources: true, fn });
+  Deno.test(name, fn);
 }
 
 /** A gateway whose `chat.send` starts a run that `play` acts out. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { statePaths } from "../../../src/config/state_files.ts";
 import { openSqliteStore } from "../../../src/adapters/sqlite_store.ts";
 import { findTarget } from "../../../src/cli/gateway_access.ts";
 import { run } from "../../../src/cli/program.ts";
@@ -11,18 +12,13 @@ import { requestPairing } from "./pairing_request.ts";
 const TOKEN = "0123456789abcdef0123456789abcdef";
 
 function test(name: string, fn: (folder: string) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeOps: true,
-    sanitizeResources: true,
-    async fn() {
-      const folder = await Deno.makeTempDir();
-      try {
-        await fn(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
+  Deno.test(name, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await fn(folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   });
 }
 
@@ -45,7 +41,7 @@ async function stopped(folder: string, args: readonly string[], terminal = new F
 }
 
 test("the stored token goes to this host alone", async (folder) => {
-  await Deno.writeTextFile(join(folder, "token"), `${TOKEN}\n`);
+  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`);
   const terminal = new FakeTerminal({ env: { CLAWGATE_STATE_DIR: folder } });
   const target = (flags: { url?: string; token?: string }) => findTarget({ terminal, flags });
   const secretOf = folder;
@@ -157,7 +153,7 @@ test("the token is shown and replaced with the gateway stopped, mode 0600", asyn
   const none = await stopped(folder, ["token", "show"]);
   assert.equal(none.exit, 1);
   assert.match(none.stderr, /`serve` makes one/);
-  const path = join(folder, "token");
+  const path = statePaths(folder).token;
   await Deno.writeTextFile(path, `${TOKEN}\n`);
   assert.equal((await stopped(folder, ["token", "show"])).stdout, `${TOKEN}\n`);
   const rotated = await stopped(folder, ["token", "rotate"]);
@@ -199,13 +195,13 @@ test("devices are listed from the store with the gateway stopped", async (folder
   const none = await stopped(folder, ["devices", "list"]);
   assert.equal(none.exit, 3);
   assert.match(none.stderr, /there is no database/);
-  await openSqliteStore({ path: join(folder, "clawgate.db") }).close();
+  await openSqliteStore({ path: statePaths(folder).database }).close();
   const { exit, stdout } = await stopped(folder, ["devices", "list"]);
   assert.deepEqual([exit, stdout], [0, "No device is paired and none asks to be.\n"]);
 });
 
 test("a device is approved and another rejected with the gateway stopped", async (folder) => {
-  const path = join(folder, "clawgate.db");
+  const path = statePaths(folder).database;
   const first = await requestPairing(path, "a");
   const second = await requestPairing(path, "b");
   const terminal = new FakeTerminal({ now: Date.now() });
@@ -247,8 +243,8 @@ async function withStranger(folder: string, args: readonly string[], env = {}) {
 }
 
 test("with the gateway stopped, whoever has its port is not shown the secret of the files", async (folder) => {
-  await Deno.writeTextFile(join(folder, "token"), `${TOKEN}\n`, { mode: 0o600 });
-  await openSqliteStore({ path: join(folder, "clawgate.db") }).close();
+  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`, { mode: 0o600 });
+  await openSqliteStore({ path: statePaths(folder).database }).close();
   const list = await withStranger(folder, ["devices", "list"]);
   assert.deepEqual([list.exit, list.dialled()], [0, 0], list.stderr);
   assert.match(list.stdout, /^No device is paired/);
@@ -264,7 +260,7 @@ test("with the gateway stopped, whoever has its port is not shown the secret of 
 });
 
 test("a gateway on another port, or in another process, does not vouch for who has this one", async (folder) => {
-  await Deno.writeTextFile(join(folder, "token"), `${TOKEN}\n`, { mode: 0o600 });
+  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`, { mode: 0o600 });
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = new URL(`ws://127.0.0.1:${listener.addr.port}`);
   using lock = await lockStateFolder(folder);
@@ -293,13 +289,13 @@ test("a gateway on another port, or in another process, does not vouch for who h
 
 test("the doctor finds what is broken and says what to do", async (folder) => {
   await Deno.chmod(folder, 0o755);
-  await Deno.writeTextFile(join(folder, "token"), "changeme\n", { mode: 0o644 });
+  await Deno.writeTextFile(statePaths(folder).token, "changeme\n", { mode: 0o644 });
   await Deno.writeTextFile(
     join(folder, "clawgate.json"),
     '{ gateway: { prot: 1 }, agents: { defaults: { model: "nowhere/x" } } }',
     { mode: 0o600 },
   );
-  await Deno.writeTextFile(join(folder, "clawgate.db"), "not a database", { mode: 0o600 });
+  await Deno.writeTextFile(statePaths(folder).database, "not a database", { mode: 0o600 });
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   const terminal = new FakeTerminal({ env: { CLAWGATE_PORT: String(port) }, now: Date.now() });
@@ -338,8 +334,8 @@ test("the doctor tells of an environment that cannot be used", async (folder) =>
 });
 
 test("a sound host is sound, in plain ASCII where nobody watches", async (folder) => {
-  await Deno.writeTextFile(join(folder, "token"), `${TOKEN}\n`, { mode: 0o600 });
-  await openSqliteStore({ path: join(folder, "clawgate.db") }).close();
+  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`, { mode: 0o600 });
+  await openSqliteStore({ path: statePaths(folder).database }).close();
   const { exit, stdout } = await stopped(
     folder,
     ["doctor"],

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { ListenError } from "../../../src/ports/listener.ts";
 import { run } from "../../../src/cli/program.ts";
 import type { StartGateway } from "../../../src/cli/serve_command.ts";
+import { DEFAULT_GATEWAY_URL } from "../../../src/client/gateway_url.ts";
+import { DEFAULT_PORT } from "../../../src/config.ts";
 import { ConfigurationError, type RunningGateway } from "../../../src/start_gateway.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 
@@ -159,4 +161,8 @@ Deno.test("a gateway that cannot become ready, or cannot stop, fails the command
   await other.printed("try next");
   other.signal();
   assert.equal(await exit, 1);
+});
+
+Deno.test("a client and a gateway of which nobody says otherwise meet", () => {
+  assert.equal(DEFAULT_GATEWAY_URL, `ws://127.0.0.1:${DEFAULT_PORT}`);
 });

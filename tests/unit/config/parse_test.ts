@@ -93,10 +93,7 @@ Deno.test("an openclaw.json of 2026.2 works as it is", async () => {
   assert.equal(config.models.providers.ollama?.baseUrl, "http://models.house.example:11434/v1");
   assert.equal(config.models.providers.claude?.apiKey, "or-fixture-5be1d7c2a9");
   assert.equal(config.models.providers.claude?.api, "anthropic-messages");
-  assert.deepEqual(modelChoice(config.agents.defaults.model), {
-    primary: "ollama/llama3.2",
-    fallbacks: ["claude/sonnet"],
-  });
+  assert.deepEqual(modelChoice(config.agents.defaults.model), { primary: "ollama/llama3.2" });
   assert.equal(config.agents.defaults.maxConcurrent, 2);
   assert.equal(config.agents.list[0]?.identity?.emoji, "🤖");
   assert.equal(config.agents.list[1]?.model, "claude/sonnet");
@@ -106,10 +103,16 @@ Deno.test("an openclaw.json of 2026.2 works as it is", async () => {
     "wizard",
     "logging.consoleLevel",
     "models.mode",
+    "models.providers.ollama.models.0.input",
+    "models.providers.ollama.models.0.cost",
+    "models.providers.claude.models.0.input",
     "models.providers.elsewhere.api",
+    "agents.defaults.model.fallbacks",
+    "agents.defaults.workspace",
     "agents.defaults.heartbeat.target",
     "agents.defaults.heartbeat.activeHours",
     "agents.defaults.subagents",
+    "agents.list.1.workspace",
     "agents.list.1.sandbox",
     "session.idleMinutes",
     "session.resetTriggers",

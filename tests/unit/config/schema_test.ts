@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { defaultConfig, parseConfig } from "../../../src/config.ts";
+import { type Setting, SETTINGS } from "../../../src/config/setting_tree.ts";
 import { recordAt, valueAt } from "../../support/dotted_path.ts";
 
 const TOKEN = "a-token-of-fair-length";
@@ -238,4 +239,98 @@ Deno.test("every setting refuses bad values with its path and words", () => {
     assert.deepEqual(issues, [{ path: where, message }], `${path} = ${JSON.stringify(value)}`);
     assert.deepEqual(config, defaultConfig());
   }
+});
+
+/** What the gateway acts on or tells its clients; everything else that the schema has is marked unused. */
+const READ_BY_THE_GATEWAY: readonly string[] = [
+  "agents.defaults.heartbeat.every",
+  "agents.defaults.heartbeat.prompt",
+  "agents.defaults.maxConcurrent",
+  "agents.defaults.model.primary",
+  "agents.list[].default",
+  "agents.list[].heartbeat.every",
+  "agents.list[].heartbeat.prompt",
+  "agents.list[].id",
+  "agents.list[].identity.avatar",
+  "agents.list[].identity.emoji",
+  "agents.list[].identity.name",
+  "agents.list[].identity.theme",
+  "agents.list[].model.primary",
+  "agents.list[].name",
+  "env.*",
+  "env.vars.*",
+  "gateway.allowedHosts[]",
+  "gateway.auth.defaultScopes[]",
+  "gateway.auth.mode",
+  "gateway.auth.password",
+  "gateway.auth.remoteScopes[]",
+  "gateway.auth.token",
+  "gateway.bind",
+  "gateway.controlUi.allowedOrigins[]",
+  "gateway.customBindHost",
+  // `local` is what a gateway is; `remote` is warned of.
+  "gateway.mode",
+  "gateway.port",
+  "gateway.trustedProxies[]",
+  "logging.file",
+  "logging.level",
+  // Notes of the program that wrote the file, shown as they are.
+  "meta.lastTouchedAt",
+  "meta.lastTouchedVersion",
+  "models.providers.*.api",
+  "models.providers.*.apiKey",
+  "models.providers.*.baseUrl",
+  "models.providers.*.headers.*",
+  "models.providers.*.models[].contextWindow",
+  "models.providers.*.models[].id",
+  "models.providers.*.models[].maxTokens",
+  "models.providers.*.models[].name",
+  "models.providers.*.models[].reasoning",
+  "session.mainKey",
+  "session.scope",
+];
+
+Deno.test("every setting is read by the gateway or marked unused", () => {
+  const used: string[] = [];
+  const walk = (setting: Setting, path: string): void => {
+    if (setting.marks.unused === true) return;
+    if (setting.kind === "value") used.push(path);
+    for (const [key, entry] of setting.entries) walk(entry, path === "" ? key : `${path}.${key}`);
+    if (setting.rest === undefined) return;
+    walk(setting.rest, setting.kind === "list" ? `${path}[]` : `${path}.*`);
+  };
+  walk(SETTINGS, "");
+  assert.deepEqual(used.toSorted(), READ_BY_THE_GATEWAY);
+});
+
+Deno.test("a setting without effect is named in a warning, whatever its shape", () => {
+  const model = {
+    id: "m",
+    input: ["text"],
+    cost: { input: 1 },
+    headers: { "X-Team": "t" },
+    api: "anthropic-messages",
+  };
+  const { issues, warnings } = parseConfig({
+    models: { providers: { p: { baseUrl: "http://127.0.0.1:1/v1", models: [model] } } },
+    agents: {
+      defaults: { model: { primary: "p/m", fallbacks: ["p/n"] }, workspace: "~/work" },
+      list: [{ id: "a", workspace: "/w", model: { primary: "p/m", fallbacks: [] } }],
+    },
+    logging: { level: "silent" },
+  }, { env: {} });
+  assert.deepEqual(issues, []);
+  const whole = "is not supported; kept, without effect";
+  const at = "models.providers.p.models.0";
+  assert.deepEqual(warnings, [
+    ...["input", "cost", "headers", "api"].map((key) => ({ path: `${at}.${key}`, message: whole })),
+    { path: "agents.defaults.model.fallbacks", message: whole },
+    { path: "agents.defaults.workspace", message: whole },
+    { path: "agents.list.0.workspace", message: whole },
+    { path: "agents.list.0.model.fallbacks", message: whole },
+    {
+      path: "logging.level",
+      message: 'is "silent", which is not supported; kept, without effect',
+    },
+  ]);
 });

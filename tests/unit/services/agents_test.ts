@@ -60,7 +60,6 @@ Deno.test("agents: what an agent does not say comes from the defaults, read live
   let options: AgentOptions = {
     defaults: {
       model: "p/default",
-      workspace: "/w",
       heartbeatEvery: "30m",
       heartbeatPrompt: "All well?",
     },
@@ -71,7 +70,6 @@ Deno.test("agents: what an agent does not say comes from the defaults, read live
     id: "ada",
     name: undefined,
     model: "p/own",
-    workspace: "/w",
     identity: { name: "Ada" },
     heartbeatEvery: "30m",
     heartbeatPrompt: "All well?",

@@ -130,7 +130,7 @@ export const StatusResult = v.object({
 });
 
 /** The document's PresenceEntry. */
-export const PresenceResult = v.object({
+const PresenceResult = v.object({
   host: v.optional(v.string()),
   ip: v.optional(v.string()),
   version: v.optional(v.string()),
@@ -150,7 +150,7 @@ export const PresenceResult = v.object({
 });
 
 /** The document's HeartbeatEventPayload. */
-export const HeartbeatResult = v.object({
+const HeartbeatResult = v.object({
   ts: v.number(),
   status: v.picklist(["sent", "ok-empty", "ok-token", "skipped", "failed"]),
   to: v.optional(v.string()),

@@ -12,11 +12,11 @@ import { ManualClock, settle } from "./manual_clock.ts";
 import { MemoryLog } from "./memory_log.ts";
 import { ScriptedModel } from "./scripted_model.ts";
 
-/** The shared token of a bench whose settings do not bring their own secret. */
-export const BENCH_TOKEN = "bench-token-0001";
+/** The shared token of a stage whose settings do not bring their own secret. */
+export const STAGE_TOKEN = "stage-token-0001";
 
 /** The first is the one that settings name which say nothing of models. */
-const BENCH_MODELS = [
+const STAGE_MODELS = [
   { id: "assistant", name: "Assistant", provider: "local", contextWindow: 100_000 },
   { id: "two", name: "Two", provider: "fake" },
 ] as const;
@@ -24,8 +24,8 @@ const BENCH_MODELS = [
 /** Turns of the event loop in which work that needs no time (digests, signatures) comes to its end. */
 const QUIET_TURNS = 12;
 
-/** Where a client of the bench comes from. */
-export interface BenchPeer {
+/** Where a client of the stage comes from. */
+export interface StagePeer {
   /** Default 127.0.0.1. */
   readonly ip?: string;
   /** Default `127.0.0.1:18789`. */
@@ -53,7 +53,7 @@ export class MemorySettingsFile implements SettingsFile {
 }
 
 /** The client's end of a connection: what came, how it ended, and a network that can stand still. */
-export class BenchLink implements Link {
+export class StageLink implements Link {
   /** Messages that the client has received and not read yet. */
   readonly inbox: string[] = [];
   /** The close that the gateway asked for. */
@@ -141,16 +141,16 @@ export class BenchLink implements Link {
   }
 }
 
-/** What a bench is made with. */
-export interface BenchOptions {
+/** What a stage is made with. */
+export interface StageOptions {
   /** The text of the settings file; absent: there is none. */
   readonly settings?: string;
-  /** The bench whose gateway was stopped before: its store, file, clock, model and log go on. */
-  readonly after?: WireBench;
+  /** The stage whose gateway was stopped before: its store, file, clock, model and log go on. */
+  readonly after?: GatewayStage;
 }
 
 /** A gateway that runs without disk, network or time of its own. */
-export class WireBench {
+export class GatewayStage {
   readonly clock: ManualClock;
   readonly random: CountingRandom;
   readonly model: ScriptedModel;
@@ -160,12 +160,12 @@ export class WireBench {
   readonly gateway: Gateway;
 
   private constructor(
-    { settings, after }: BenchOptions,
+    { settings, after }: StageOptions,
     { config, codec }: { readonly config: Config; readonly codec: SettingsCodec<Config> },
   ) {
     this.clock = after?.clock ?? new ManualClock();
     this.random = after?.random ?? new CountingRandom();
-    this.model = after?.model ?? new ScriptedModel(BENCH_MODELS);
+    this.model = after?.model ?? new ScriptedModel(STAGE_MODELS);
     this.log = after?.log ?? new MemoryLog();
     this.file = after?.file ?? new MemorySettingsFile(settings);
     this.store = after?.store ?? createMemoryStore();
@@ -194,39 +194,39 @@ export class WireBench {
           flags: {},
           env: {},
           auth,
-          ...(own === undefined ? { stateToken: BENCH_TOKEN } : {}),
+          ...(own === undefined ? { stateToken: STAGE_TOKEN } : {}),
         });
         return { mode, token: token?.value, password: password?.value };
       },
       keyring: "0123456789abcdef0123456789abcdef0123456789abcdef",
       server: {
         version: "2026.11.22",
-        host: "bench",
+        host: "stage",
         platform: "linux",
         configPath: this.file.path,
         stateDir: "/state",
       },
-      hostNames: ["bench"],
+      hostNames: ["stage"],
       models: this.model,
     });
   }
 
   /** Makes a gateway and starts it. */
-  static async start(options: BenchOptions = {}): Promise<WireBench> {
+  static async start(options: StageOptions = {}): Promise<GatewayStage> {
     const codec = await settingsCodec({ format: "json5", env: {} });
     const text = options.after?.file.raw ?? options.settings ?? "";
     const reading = codec.read(text);
-    if (!reading.ok) throw new Error(`the bench's settings: ${reading.message}`);
+    if (!reading.ok) throw new Error(`the stage's settings: ${reading.message}`);
     const { config, issues } = codec.parse(reading.text.document);
-    if (issues.length > 0) throw new Error(`the bench's settings: ${JSON.stringify(issues)}`);
-    const bench = new WireBench(options, { config, codec });
-    await bench.gateway.start();
+    if (issues.length > 0) throw new Error(`the stage's settings: ${JSON.stringify(issues)}`);
+    const stage = new GatewayStage(options, { config, codec });
+    await stage.gateway.start();
     await quiet();
-    return bench;
+    return stage;
   }
 
   /** Opens a connection, through the routes as a real one; answers with the HTTP status of a refusal. */
-  async open(peer: BenchPeer = {}): Promise<BenchLink | number> {
+  async open(peer: StagePeer = {}): Promise<StageLink | number> {
     const { ip = "127.0.0.1", host = "127.0.0.1:18789", origin } = peer;
     const headers = new Headers({ host });
     if (origin !== undefined) headers.set("origin", origin);
@@ -241,7 +241,7 @@ export class WireBench {
     });
     const [accept] = accepted;
     if (accept === undefined) return response.status;
-    const link = new BenchLink();
+    const link = new StageLink();
     accept(link);
     return link;
   }

@@ -1,10 +1,10 @@
 /** The few messages that the gateway answers itself. All other text that begins with a slash is text. */
 
 /** What a chat message can tell the gateway to do. */
-export type ChatCommand = "stop" | "status";
+export type ChatDirective = "stop" | "status";
 
-/** The command that a message is, as a whole; undefined for text. */
-export function chatCommand(message: string): ChatCommand | undefined {
+/** The directive that a message is, as a whole; undefined for text. */
+export function chatDirective(message: string): ChatDirective | undefined {
   switch (message.trim().toLowerCase()) {
     case "/stop":
       return "stop";

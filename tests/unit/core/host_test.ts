@@ -6,31 +6,8 @@ import {
   isAddress,
   isLoopbackAddress,
   originAllowed,
+  reachableHost,
 } from "../../../src/core/host.ts";
-import { cutToBytes, escapeText, quote } from "../../../src/core/quote.ts";
-
-Deno.test("foreign text becomes one visible line", () => {
-  const rows: readonly [string, string][] = [
-    ["plain", "plain"],
-    ["a\nb", "a\\u{a}b"],
-    ["\u001b[31m", "\\u{1b}[31m"],
-    ["\u202eevil", "\\u{202e}evil"],
-    ["zero\u200bwidth", "zero\\u{200b}width"],
-    ["\ud800", "\\u{d800}"],
-    ["größe 😀", "größe 😀"],
-  ];
-  for (const [given, expect] of rows) assert.equal(escapeText(given), expect);
-  assert.equal(escapeText("x".repeat(300)).length, 257);
-  assert.equal(escapeText("\u0000".repeat(256)).length, 257);
-  assert.equal(quote('say "hi"'), '"say \\"hi\\""');
-});
-
-Deno.test("text is cut to bytes between characters", () => {
-  assert.equal(cutToBytes("abc", 2), "ab");
-  assert.equal(cutToBytes("äöü", 3), "ä");
-  assert.equal(cutToBytes("😀😀", 7), "😀");
-  assert.equal(cutToBytes("abc", 3), "abc");
-});
 
 Deno.test("a host name is found in every form of an authority", () => {
   const rows: readonly [string, string][] = [
@@ -128,4 +105,18 @@ Deno.test("an address is in a range when its leading bits are", () => {
   for (const [address, range, expect] of rows) {
     assert.equal(addressInRange(address, range), expect, `${address} in ${range}`);
   }
+});
+
+Deno.test("a client on this machine dials what a program listens on", () => {
+  const rows: readonly [listens: string, dials: string][] = [
+    ["127.0.0.1", "127.0.0.1"],
+    ["0.0.0.0", "127.0.0.1"],
+    ["::", "[::1]"],
+    ["[::]", "[::1]"],
+    ["::1", "[::1]"],
+    ["[fd00::1]", "[fd00::1]"],
+    ["10.0.0.2", "10.0.0.2"],
+    ["gw.example.org", "gw.example.org"],
+  ];
+  for (const [listens, dials] of rows) assert.equal(reachableHost(listens), dials, listens);
 });

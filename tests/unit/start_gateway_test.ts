@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { SecretFileError } from "../../src/adapters/disk_secret.ts";
+import { lockStateFolder } from "../../src/adapters/state_lock.ts";
+import { type StatePaths, statePaths } from "../../src/config/state_files.ts";
+import { ListenError } from "../../src/ports/listener.ts";
+import { startGateway } from "../../src/start_gateway.ts";
+
+interface Case {
+  readonly step: string;
+  /** Makes the step fail. */
+  readonly spoil: (paths: StatePaths) => Promise<void>;
+  readonly failure: (error: unknown) => boolean;
+}
+
+const CASES: readonly Case[] = [
+  {
+    step: "a token that guards nothing",
+    spoil: ({ token }) => Deno.writeTextFile(token, "changeme\n", { mode: 0o600 }),
+    failure: (error) => error instanceof SecretFileError,
+  },
+  {
+    step: "a database that is none",
+    spoil: ({ database }) => Deno.writeTextFile(database, "not a database", { mode: 0o600 }),
+    failure: (error) => error instanceof Error && /clawgate\.db/.test(error.message),
+  },
+  {
+    step: "a port that is taken",
+    spoil: () => Promise.resolve(),
+    failure: (error) => error instanceof ListenError,
+  },
+];
+
+for (const { step, spoil, failure } of CASES) {
+  Deno.test({
+    name: `a start that fails at ${step} leaves nothing open`,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    async fn() {
+      const stateDir = await Deno.makeTempDir();
+      using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      try {
+        const paths = statePaths(stateDir);
+        await spoil(paths);
+        const flags = { stateDir, bind: "127.0.0.1", port: String(taken.addr.port) };
+        await assert.rejects(startGateway({ flags }), failure);
+        using _lock = await lockStateFolder(stateDir);
+        // SQLite removes its journal when the last connection closes.
+        await assert.rejects(Deno.stat(`${paths.database}-wal`), Deno.errors.NotFound);
+      } finally {
+        await Deno.remove(stateDir, { recursive: true });
+      }
+    },
+  });
+}
