@@ -29,6 +29,7 @@ import {
   SETTINGS_FILE_NAMES,
   settingsCodec,
   settingsFormat,
+  type SettingSource,
 } from "./config.ts";
 import type { Places } from "./config/sources.ts";
 import { type StatePaths, statePaths } from "./config/state_files.ts";
@@ -61,6 +62,8 @@ export interface RunningGateway {
   readonly configPath: string;
   /** The token that clients show, when it was made at this start. */
   readonly token?: string;
+  /** Which kind of secret clients show, and where it stands. */
+  readonly secret: { readonly mode: "token" | "password"; readonly source: SettingSource };
   /** What an operator should know: settings without effect, an open address. */
   readonly warnings: readonly string[];
   /** Resolves when all state is loaded; requests are answered before. */
@@ -111,6 +114,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const warnings = warningsOf(setup);
   for (const warning of warnings) log.write("warn", "settings", { warning });
   const { stateToken } = secrets;
+  const { mode } = setup.serve;
   const finished = Promise.withResolvers<void>();
   const ready = gateway.start();
   const running = opened.move();
@@ -130,6 +134,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     stateDir,
     configPath: setup.configPath,
     token: stateToken.created ? stateToken.value : undefined,
+    secret: { mode, source: setup.serve[mode]?.source ?? "state folder" },
     warnings,
     ready,
     finished: finished.promise,

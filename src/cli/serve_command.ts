@@ -82,13 +82,28 @@ function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags
     `page and health  ${page}/  ${page}/healthz`,
     `state folder     ${gateway.stateDir}`,
     `settings         ${gateway.configPath}`,
-    gateway.token === undefined
-      ? "token            as before; `token show` prints it"
-      : `token            ${gateway.token}  (made at this first start; keep it)`,
+    secretLine(gateway),
     `try next         ${nextCommand(gateway, flags)}`,
   ];
   terminal.out(printable(`${lines.join("\n")}\n`));
   for (const warning of gateway.warnings) terminal.err(printable(`warning: ${warning}\n`));
+}
+
+/** The secret that clients show, when it is new, or where it stands. */
+function secretLine({ token, secret, configPath }: RunningGateway): string {
+  const name = secret.mode.padEnd(17);
+  switch (secret.source) {
+    case "flag":
+      return `${name}from --${secret.mode}; give it to every command, or set CLAWGATE_TOKEN there too`;
+    case "environment":
+      return `${name}from CLAWGATE_TOKEN; set it for other commands too`;
+    case "file":
+      return `${name}from ${configPath}`;
+    default:
+      return token === undefined
+        ? `${name}as before; \`token show\` prints it`
+        : `${name}${token}  (made at this first start; keep it)`;
+  }
 }
 
 /** What works in another shell of this host: addresses and folders that are not the usual ones are named. */
@@ -98,6 +113,7 @@ function nextCommand(gateway: RunningGateway, flags: ServeFlags): string {
     'deno run -A mod.ts chat "hello"',
     ...(usual ? [] : [`--url ${gateway.url}`]),
     ...(flags.stateDir === undefined ? [] : [`--state-dir ${shellWord(gateway.stateDir)}`]),
+    ...(flags.config === undefined ? [] : [`--config ${shellWord(gateway.configPath)}`]),
   ].join(" ");
 }
 

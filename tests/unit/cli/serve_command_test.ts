@@ -14,6 +14,7 @@ function fakeGateway(changes: Partial<RunningGateway> = {}) {
     url: "ws://127.0.0.1:18789",
     stateDir: "/state",
     configPath: "/state/clawgate.json",
+    secret: { mode: "token", source: "state folder" },
     warnings: [],
     ready: Promise.resolve(),
     finished: finished.promise,
@@ -101,7 +102,7 @@ Deno.test("the flags arrive as typed, and an unusual address is named in the nex
     flags: { port: "0", bind: "loopback", token: "tk", stateDir: "/s s", config: "c.json" },
     env: terminal.env,
   });
-  assert.match(terminal.stdout, /chat "hello" --url ws:\/\/127\.0\.0\.1:5 --state-dir '\/s s'\n/);
+  assert.match(terminal.stdout, /chat "hello" --url ws:\/\/127\.0\.0\.1:5 --state-dir '\/s s' --config \S+\n/);
   finish();
   assert.equal(await exit, 0);
 });
@@ -165,4 +166,22 @@ Deno.test("a gateway that cannot become ready, or cannot stop, fails the command
 
 Deno.test("a client and a gateway of which nobody says otherwise meet", () => {
   assert.equal(DEFAULT_GATEWAY_URL, `ws://127.0.0.1:${DEFAULT_PORT}`);
+});
+
+Deno.test("it says where the secret stands that clients show", async () => {
+  const rows = [
+    [{ mode: "token", source: "state folder" }, /^token +as before; `token show` prints it$/m],
+    [{ mode: "token", source: "environment" }, /^token +from CLAWGATE_TOKEN;/m],
+    [{ mode: "token", source: "flag" }, /^token +from --token;/m],
+    [{ mode: "password", source: "file" }, /^password +from \/state\/clawgate\.json$/m],
+  ] as const;
+  for (const [secret, line] of rows) {
+    const terminal = new FakeTerminal();
+    const { gateway, finish } = fakeGateway({ secret });
+    const exit = serve(["serve"], terminal, () => Promise.resolve(gateway));
+    await terminal.printed("try next");
+    assert.match(terminal.stdout, line);
+    finish();
+    assert.equal(await exit, 0);
+  }
 });
