@@ -102,7 +102,10 @@ Deno.test("the flags arrive as typed, and an unusual address is named in the nex
     flags: { port: "0", bind: "loopback", token: "tk", stateDir: "/s s", config: "c.json" },
     env: terminal.env,
   });
-  assert.match(terminal.stdout, /chat "hello" --url ws:\/\/127\.0\.0\.1:5 --state-dir '\/s s' --config \S+\n/);
+  assert.match(
+    terminal.stdout,
+    /chat "hello" --url ws:\/\/127\.0\.0\.1:5 --state-dir '\/s s' --config \S+\n/,
+  );
   finish();
   assert.equal(await exit, 0);
 });
