@@ -326,8 +326,12 @@ function watchSettings(
   });
 }
 
-function warningsOf({ settings, passedOver, configPath, serve }: Setup): readonly string[] {
+function warningsOf(setup: Setup): readonly string[] {
+  const { settings, passedOver, configPath, serve, flags, env } = setup;
+  const named = flags.config ?? env[SETTING_VARIABLES.config];
+  const missing = named !== undefined && settings.document === undefined;
   return [
+    ...(missing ? [`${configPath} is not there; the defaults hold until it is made`] : []),
     ...settings.warnings.map(({ path, message }) => `${path} ${message}`),
     ...passedOver.map((path) => `${path} is not read, as ${configPath} is`),
     ...(serve.host.note === undefined ? [] : [serve.host.note]),

@@ -169,7 +169,9 @@ function report(
     case "final":
       return EXIT.ok;
     case "aborted":
-      if (flags.json !== true) terminal.err(`(stopped: ${end.reason})\n`);
+      if (flags.json !== true) {
+        terminal.err(end.reason === "timeout" ? "(stopped: it took too long)\n" : "(stopped)\n");
+      }
       return interrupted ? EXIT.interrupted : EXIT.failed;
     case "error":
       throw new CommandFailed(EXIT.failed, end.message);

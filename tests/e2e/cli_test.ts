@@ -230,7 +230,7 @@ test("Ctrl-C in a chat stops the run, and the program exits with 130", async (fo
   const { code } = await chat.status;
   const [stdout, stderr] = await Promise.all([out.all, err.all]);
   assert.equal(code, 130, stderr);
-  assert.match(stderr, /\(stopped: /);
+  assert.match(stderr, /\(stopped\)/);
   assert.doesNotMatch(stdout, /\b1000\b/);
 });
 

@@ -132,7 +132,7 @@ test("Ctrl-C stops the run at the gateway and exits with 130", async () => {
   assert.equal(await exit, 130);
   assert.deepEqual([aborted?.method, aborted?.params.sessionKey], ["chat.abort", "main"]);
   assert.equal(terminal.stdout, "Half\n");
-  assert.equal(terminal.stderr, "(stopped: rpc)\n");
+  assert.equal(terminal.stderr, "(stopped)\n");
 });
 
 test("a second Ctrl-C does not wait for the gateway", async () => {
