@@ -33,15 +33,15 @@ export async function injectNote(
 ): Promise<{ readonly messageId: string }> {
   const { sessions, hub, clock } = parts;
   const { sessionKey, requestedKey, message, label } = note;
-  const missing = invalidRequest("session not found");
+  const missing = () => invalidRequest("session not found");
   const before = await sessions.get(tenant, sessionKey);
-  if (before === undefined) throw missing;
+  if (before === undefined) throw missing();
   const at = clock.now();
   const { messages } = await sessions.append(tenant, sessionKey, {
     messages: [{ role: "assistant", text: message, at, label, stopReason: "injected" }],
     change: (entry) => {
       // The session was deleted since it was found, so this change would make it anew.
-      if (entry.sessionId !== before.sessionId) throw missing;
+      if (entry.sessionId !== before.sessionId) throw missing();
       return entry;
     },
   });
