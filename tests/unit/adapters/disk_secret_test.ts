@@ -140,8 +140,8 @@ Deno.test("a folder or secret that belongs to another user is refused, also by r
     const asked = owner === 0 ? {} : options;
     for (
       const work of [
-        ensureSecret(path, never, asked),
-        ensurePrivateFolder(folder, owner === 0 ? 0 : stranger),
+        () => ensureSecret(path, never, asked),
+        () => ensurePrivateFolder(folder, owner === 0 ? 0 : stranger),
       ]
     ) {
       await assert.rejects(work, (error: unknown) => {
