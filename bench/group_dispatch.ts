@@ -9,7 +9,8 @@ import { defaultConfig, settingsCodec } from "../src/config.ts";
 import type { Principal } from "../src/core/access.ts";
 import { createDispatch } from "../src/core/dispatch.ts";
 import { checked, DEFAULT_TENANT, isConnectionId } from "../src/core/id.ts";
-import type { Link, LinkListener } from "../src/core/link.ts";
+import type { Link, LinkListener, Outgoing } from "../src/core/link.ts";
+import { socketOf } from "../tests/support/link_socket.ts";
 import { METHODS } from "../src/protocols/openclaw/method_table.ts";
 import { Agents } from "../src/services/agents.ts";
 import { MemoryLog } from "../tests/support/memory_log.ts";
@@ -88,7 +89,7 @@ class LoopLink implements Link {
     this.#listener = listener;
   }
 
-  send(data: string | Uint8Array): void {
+  send(data: Outgoing): void {
     const text = String(data);
     if (!isAnswer(text)) return;
     this.#last = text;
@@ -147,7 +148,7 @@ async function connectInMemory(): Promise<LoopLink> {
     remoteAddress: "127.0.0.1",
     secure: false,
     upgrade: (accept) => {
-      accept(link);
+      accept(socketOf(link));
       return new Response(null);
     },
   });

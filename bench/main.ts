@@ -11,12 +11,14 @@ import { dispatchGroup } from "./group_dispatch.ts";
 import { fanoutGroup } from "./group_fanout.ts";
 import { frameGroup } from "./group_frame.ts";
 import { handshakeGroup } from "./group_handshake.ts";
+import { linkGroup } from "./group_link.ts";
 import { startGroup } from "./group_start.ts";
 import { streamGroup } from "./group_stream.ts";
 import { jsonOf, tableOf } from "./report.ts";
 
 const GROUPS: readonly Group[] = [
   frameGroup,
+  linkGroup,
   dispatchGroup,
   callsGroup,
   fanoutGroup,

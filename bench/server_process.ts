@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { elapsed, within } from "./deadline.ts";
+import type { EchoKind } from "./echo_protocol.ts";
 import { cpuMicros, residentBytes } from "./process_meter.ts";
 
 /** How long a server has to end on its own, in milliseconds, before it is killed. */
@@ -29,9 +30,9 @@ export interface GatewayProcess extends ServerProcess {
   readonly token: string;
 }
 
-/** Starts the bare `ws` server that gateways are compared with. */
-export function startEcho(): Promise<ServerProcess> {
-  return startServer(["run", "-A", local("./echo_server.ts")]);
+/** Starts a server that only echoes; a gateway is compared with the bare `ws` one. */
+export function startEcho(kind: EchoKind = "ws"): Promise<ServerProcess> {
+  return startServer(["run", "-A", local("./echo_server.ts"), kind]);
 }
 
 /** Starts a provider of the OpenAI-compatible kind that can count; its `url` is an http address. */

@@ -11,6 +11,7 @@ import { modelChoice } from "./config/setting_text.ts";
 import { DEFAULT_TENANT, type TenantId } from "./core/id.ts";
 import { Metrics } from "./core/metrics.ts";
 import type { Serve } from "./core/serve.ts";
+import { linkOf } from "./core/web_socket_link.ts";
 import { createRoutes } from "./http/routes.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Log, LogReader } from "./ports/log.ts";
@@ -46,6 +47,8 @@ export interface GatewayParts {
   readonly logs: LogReader;
   readonly settingsFile: SettingsFile;
   readonly settingsCodec: SettingsCodec<Config>;
+  /** The codec for the file at a path, where its format may change; absent: always the one above. */
+  readonly settingsCodecOf?: (path: string) => Promise<SettingsCodec<Config>>;
   /** The settings at the start. */
   readonly config: Config;
   /** The secret that counts while the settings say this; asked again after each change. */
@@ -71,8 +74,8 @@ export interface GatewayParts {
 export interface Gateway {
   /** Answers HTTP and takes connections. */
   readonly serve: Serve;
-  /** The settings in effect, and their secrets for the log to leave out. */
-  readonly settings: Pick<Settings<Config>, "current" | "secrets">;
+  /** The settings in effect, their secrets for the log to leave out, and why the file is not in effect. */
+  readonly settings: Pick<Settings<Config>, "current" | "secrets" | "refusal">;
   /** Loads what the services need; requests are answered meanwhile. */
   start(): Promise<void>;
   /** Takes in settings and secrets that were changed on disk. Settings that are not valid change nothing. */
@@ -93,6 +96,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const settings = new Settings<Config>(parts.config, {
     file: parts.settingsFile,
     codec: parts.settingsCodec,
+    codecOf: parts.settingsCodecOf,
     clock,
     log: log.child("settings"),
     version: server.version,
@@ -103,7 +107,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const secrets = () => parts.secret(config().gateway.auth);
 
   const agents = new Agents({ options: settings.derive(agentOptions) });
-  const catalog = liveCatalog(settings, clock);
+  const catalog = liveCatalog(settings, { clock, settingsFile: () => server.configPath });
   const models = new Models({
     port: parts.models ?? catalog,
     defaultModel: () => modelChoice(config().agents.defaults.model).primary,
@@ -165,6 +169,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     agents,
     heartbeat,
     versions,
+    settings: () => ({
+      refusal: settings.refusal,
+      disabled: config().models.disabled ?? {},
+    }),
   });
   const ticker = new Ticker({ clock, hub, health, tenants: () => TENANTS });
   const auth = new Authenticator({
@@ -221,7 +229,8 @@ export function createGateway(parts: GatewayParts): Gateway {
       authorize: async (header, peer) => (await auth.authorizeBearer(header, peer)).ok,
       metrics: () => metrics.render(),
       page: statusPage,
-      connect: (link, peer) => openClaw.accept(link, peer),
+      connect: (socket, peer) =>
+        openClaw.accept(linkOf(socket, (delayMs, task) => clock.after(delayMs, task)), peer),
     }),
     async start() {
       for (const tenant of TENANTS) await runs.recover(tenant);
@@ -256,9 +265,12 @@ export function createGateway(parts: GatewayParts): Gateway {
 }
 
 /** The models of the settings as they are now. */
-function liveCatalog(settings: Settings<Config>, clock: Clock): ModelPort {
+function liveCatalog(
+  settings: Settings<Config>,
+  parts: { readonly clock: Clock; readonly settingsFile: () => string },
+): ModelPort {
   const catalog = settings.derive((config) =>
-    modelCatalog({ providers: providerOptions(config), clock })
+    modelCatalog({ providers: providerOptions(config), ...parts })
   );
   return {
     list: () => catalog().list(),

@@ -17,7 +17,13 @@ export {
   MAX_SETTINGS_DEPTH,
   MAX_SETTINGS_VALUES,
 } from "./config/document.ts";
-export { defaultConfig, MAX_SETTINGS_ISSUES, parseConfig } from "./config/parse.ts";
+export { disabledProviderText, modelProblem } from "./config/model_name.ts";
+export {
+  defaultConfig,
+  MAX_SETTINGS_ISSUES,
+  parseConfig,
+  type ParseOptions,
+} from "./config/parse.ts";
 export { type Config, ConfigSchema, DEFAULT_MODEL, DEFAULT_PORT } from "./config/schema.ts";
 export { secretProblem } from "./config/secret_text.ts";
 export { isSecret as isSecretSetting, restartKeys } from "./config/setting_tree.ts";

@@ -2,16 +2,14 @@
 
 import { resolve } from "node:path";
 import { ensurePrivateFolder, ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
-import { diskSettingsFile, findSettingsFile } from "./adapters/disk_settings_file.ts";
 import { consoleSink } from "./adapters/console_sink.ts";
 import { FileLog } from "./adapters/file_log.ts";
-import { watchFiles } from "./adapters/file_watch.ts";
 import { logFileProblem } from "./adapters/rotating_file.ts";
 import { openSqliteStore } from "./adapters/sqlite_store.ts";
 import { lockStateFolder } from "./adapters/state_lock.ts";
 import { systemClock } from "./adapters/system_clock.ts";
 import { systemRandom } from "./adapters/system_random.ts";
-import { listenWithWs } from "./adapters/ws_listener.ts";
+import { listenTcp } from "./adapters/tcp_listener.ts";
 import { createGateway, type Gateway } from "./app.ts";
 import {
   type Config,
@@ -26,7 +24,6 @@ import {
   type ServeFlags,
   type ServeSettings,
   SETTING_VARIABLES,
-  SETTINGS_FILE_NAMES,
   settingsCodec,
   settingsFormat,
   type SettingSource,
@@ -38,6 +35,8 @@ import { type Listener, ListenError, type ListenOptions } from "./ports/listener
 import { LOG_LEVELS, type LogLevel } from "./ports/log.ts";
 import { MAX_PAYLOAD_BYTES } from "./protocols/openclaw/hello.ts";
 import type { SettingsIssue } from "./services/settings_codec.ts";
+import { openSettingsPlace, type SettingsPlace } from "./settings_place.ts";
+import { watchSettings } from "./settings_watch.ts";
 import { makeSecret, openStateToken, type StateToken } from "./state_token.ts";
 import { VERSION } from "./version.ts";
 
@@ -52,12 +51,19 @@ export interface StartOptions {
   readonly env?: Environment;
   /** Whether log lines also go to standard error; default false. */
   readonly console?: boolean;
+  /**
+   * Hears, while the gateway runs, of what an operator should know and would have been a warning or a
+   * refusal at the start: changed settings that are not used, a provider that is disabled. One line each.
+   */
+  readonly tell?: (line: string) => void;
 }
 
 /** A gateway that runs. */
 export interface RunningGateway {
-  /** Where clients connect, e.g. `ws://127.0.0.1:18789`. */
+  /** Where clients of this machine connect, e.g. `ws://127.0.0.1:18789`. */
   readonly url: string;
+  /** The address that it is bound to; `0.0.0.0` and `::` are those of every interface. */
+  readonly host: string;
   readonly stateDir: string;
   readonly configPath: string;
   /** The token that clients show, when it was made at this start. */
@@ -100,16 +106,27 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const stateDir = resolve(places.stateDir.value);
   await openStateFolder(stateDir);
   await using opened = new AsyncDisposableStack();
-  opened.use(await lockStateFolder(stateDir));
+  const lock = opened.use(await lockStateFolder(stateDir));
   const setup = await readSetup(stateDir, { options, places });
   const secrets = await openSecrets(setup);
   const parts = await openGateway(setup, { secrets, opened });
   const { gateway, log } = parts;
   const port = await openListeners(setup, { parts, opened });
-  const unwatch = watchSettings(setup, { secrets, parts });
+  const { host } = setup.serve.host;
+  await lock.announce({ host, port });
+  const unwatch = watchSettings({
+    gateway,
+    log,
+    place: setup.place,
+    tokenPath: setup.paths.token,
+    stateToken: secrets.stateToken,
+    guard: secrets.guard,
+    clock: systemClock,
+    tell: options.tell ?? (() => {}),
+  });
   opened.defer(unwatch);
 
-  const url = `ws://${reachableHost(setup.serve.host.host)}:${port}`;
+  const url = `ws://${reachableHost(host)}:${port}`;
   log.write("info", "listening", { url, stateDir, version: VERSION });
   const warnings = warningsOf(setup);
   for (const warning of warnings) log.write("warn", "settings", { warning });
@@ -131,6 +148,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   let stopping: Promise<void> | undefined;
   return {
     url,
+    host,
     stateDir,
     configPath: setup.configPath,
     token: stateToken.created ? stateToken.value : undefined,
@@ -149,6 +167,8 @@ interface Setup {
   readonly console: boolean;
   readonly stateDir: string;
   readonly paths: StatePaths;
+  readonly place: SettingsPlace;
+  /** Where the settings were at the start. */
   readonly configPath: string;
   /** Settings files that are there and do not count. */
   readonly passedOver: readonly string[];
@@ -162,10 +182,10 @@ async function readSetup(
   { options, places }: { readonly options: StartOptions; readonly places: Places },
 ): Promise<Setup> {
   const { flags = {}, env = {} } = options;
-  const { path: configPath, passedOver } = places.config === undefined
-    ? await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)
-    : { path: resolve(places.config.value), passedOver: [] };
-  const settings = await readSettings(configPath, env);
+  const place = await openSettingsPlace(stateDir, places.config?.value);
+  const passedOver = await place.passedOver();
+  const configPath = place.path();
+  const settings = await readSettings(place, env);
   const { config, document } = settings;
   const addresses = machineAddresses();
   const serve = demand(configPath, resolveServe({ flags, env, config, document, addresses }));
@@ -176,6 +196,7 @@ async function readSetup(
     console: options.console === true,
     stateDir,
     paths,
+    place,
     configPath,
     passedOver,
     settings,
@@ -216,13 +237,16 @@ async function openGateway(
   setup: Setup,
   { secrets, opened }: { readonly secrets: Secrets; readonly opened: AsyncDisposableStack },
 ): Promise<Parts> {
-  const { configPath, settings, logPath, stateDir, flags, env } = setup;
+  const { place, configPath, settings, logPath, stateDir, flags, env } = setup;
   const unfit = await logFileProblem(logPath);
   if (unfit !== undefined) {
     throw new ConfigurationError(configPath, [{ path: "logging.file", message: unfit }]);
   }
   const codec = await settingsCodec({ format: settingsFormat(configPath), env });
-  let inEffect: Gateway["settings"] = { current: settings.config, secrets: () => [] };
+  let inEffect: Pick<Gateway["settings"], "current" | "secrets"> = {
+    current: settings.config,
+    secrets: () => [],
+  };
   const log = openLog(setup, { secrets, inEffect: () => inEffect });
   opened.defer(() => log.close());
   const store = openSqliteStore({ path: setup.paths.database });
@@ -233,8 +257,9 @@ async function openGateway(
     store,
     log,
     logs: log,
-    settingsFile: diskSettingsFile(configPath),
+    settingsFile: place.file,
     settingsCodec: codec,
+    settingsCodecOf: (path) => settingsCodec({ format: settingsFormat(path), env }),
     config: settings.config,
     secret: (auth) => {
       const { mode, token, password } = secrets.guard(auth);
@@ -246,7 +271,9 @@ async function openGateway(
       version: VERSION,
       host: Deno.hostname(),
       platform: Deno.build.os,
-      configPath,
+      get configPath() {
+        return place.path();
+      },
       stateDir,
     },
     hostNames: [Deno.hostname()],
@@ -262,7 +289,7 @@ function openLog(
   { logPath, flags, env, console }: Setup,
   { secrets, inEffect }: {
     readonly secrets: Secrets;
-    readonly inEffect: () => Gateway["settings"];
+    readonly inEffect: () => Pick<Gateway["settings"], "current" | "secrets">;
   },
 ): FileLog {
   return new FileLog({
@@ -296,36 +323,6 @@ async function openListeners(
   return listeners[0]?.port ?? serve.port.value;
 }
 
-/** Takes in changes of the settings file and the token file, until the returned function is called. */
-function watchSettings(
-  { paths, configPath }: Setup,
-  { secrets, parts }: { readonly secrets: Secrets; readonly parts: Parts },
-): () => void {
-  const { gateway, log } = parts;
-  const { stateToken } = secrets;
-  const stateTokenCounts = () => {
-    const now = secrets.guard(gateway.settings.current.gateway.auth);
-    return now[now.mode]?.source === "state folder";
-  };
-  return watchFiles([configPath, paths.token], {
-    clock: systemClock,
-    changed: async (path) => {
-      try {
-        if (path === paths.token) await stateToken.refresh({ counts: stateTokenCounts() });
-        await gateway.reload();
-        // Settings that no longer bring a secret leave it to the state folder, as at a start.
-        if (stateTokenCounts() && !stateToken.stored) {
-          await stateToken.refresh({ counts: true });
-          await gateway.reload();
-        }
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        log.write("error", "a changed file is not used", { path, reason });
-      }
-    },
-  });
-}
-
 function warningsOf(setup: Setup): readonly string[] {
   const { settings, passedOver, configPath, serve, flags, env } = setup;
   const named = flags.config ?? env[SETTING_VARIABLES.config];
@@ -357,8 +354,8 @@ interface ReadSettings {
   readonly warnings: readonly SettingsIssue[];
 }
 
-async function readSettings(path: string, env: Environment): Promise<ReadSettings> {
-  const { raw } = await diskSettingsFile(path).read();
+async function readSettings(place: SettingsPlace, env: Environment): Promise<ReadSettings> {
+  const { path, raw } = await place.file.read();
   if (raw === undefined) return { config: defaultConfig(), document: undefined, warnings: [] };
   const codec = await settingsCodec({ format: settingsFormat(path), env });
   const reading = codec.read(raw);
@@ -388,10 +385,10 @@ async function listen(
   const { hostname, port } = address;
   const shared = { ...handlers, maxMessageBytes: MAX_PAYLOAD_BYTES };
   for (let attempt = 1;; attempt++) {
-    const first = await listenWithWs({ ...shared, hostname, port });
+    const first = await listenTcp({ ...shared, hostname, port });
     if (hostname !== "127.0.0.1") return [first];
     try {
-      return [first, await listenWithWs({ ...shared, hostname: "::1", port: first.port })];
+      return [first, await listenTcp({ ...shared, hostname: "::1", port: first.port })];
     } catch (error) {
       const taken = error instanceof ListenError && error.reason === "in-use";
       if (error instanceof ListenError && !taken) return [first];

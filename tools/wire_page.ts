@@ -3,9 +3,9 @@
  * a page is out of date.
  */
 
-import { CLOSE_DEADLINE_MS } from "../src/core/driver.ts";
 import { ERROR_CODES } from "../src/core/error.ts";
-import { MAX_PENDING, MAX_PENDING_PER_SOURCE } from "../src/core/handshake_gate.ts";
+import { HANDSHAKE_BOUNDS } from "../src/core/handshake_gate.ts";
+import { CLOSE_DEADLINE_MS } from "../src/core/link.ts";
 import { MAX_JSON_DEPTH, MAX_JSON_NODES } from "../src/core/json.ts";
 import { MAX_HELD_BYTES } from "../src/core/outbox.ts";
 import { MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS } from "../src/protocols/openclaw/attachments.ts";
@@ -26,8 +26,8 @@ import {
 import { LOCK_OUT } from "../src/services/auth.ts";
 import { MAX_SIGNATURE_SKEW_MS } from "../src/services/device_identity.ts";
 import { PENDING_TTL_MS } from "../src/services/pending_devices.ts";
-import { PARTIAL_INTERVAL_MS } from "../src/services/run_execution.ts";
 import { RUN_RECORD_RETENTION_MS } from "../src/services/run_record.ts";
+import { PARTIAL_INTERVAL_MS } from "../src/services/run_text.ts";
 import { TICK_INTERVAL_MS } from "../src/services/ticker.ts";
 import { replaceSection } from "./generated_section.ts";
 import { errorTable, eventTable, type Limit, limitTable, methodTable } from "./openclaw_tables.ts";
@@ -85,13 +85,13 @@ const LIMITS: readonly Limit[] = [
   },
   {
     what: "Connections of one source without hello-ok",
-    value: MAX_PENDING_PER_SOURCE,
+    value: HANDSHAKE_BOUNDS.perSource,
     unit: "connections",
     verdict: "the oldest gives way",
   },
   {
     what: "Connections without hello-ok in all",
-    value: MAX_PENDING,
+    value: HANDSHAKE_BOUNDS.total,
     unit: "connections",
     verdict: "the oldest of the source with most gives way",
   },

@@ -42,10 +42,43 @@ export function diskSettingsFile(path: string): SettingsFile {
       await sweep();
       return await readSettings(shown);
     },
-    write: async (raw) => {
+    write: async (raw, from = shown) => {
+      if (from !== shown) throw moved(shown);
       await sweep();
       await writeSettings(shown, raw);
     },
+  };
+}
+
+/** The settings file of a state folder, whichever of its names it has by now. */
+export interface FolderSettingsFile extends SettingsFile {
+  /** Where the file lay when it was last looked for. */
+  readonly path: string;
+}
+
+/**
+ * The settings file of `folder`, looked for at each use as {@linkcode findSettingsFile} does, so that one
+ * made later, or under another name, counts from then on. `found` is where it was at first.
+ */
+export function folderSettingsFile(
+  folder: string,
+  names: readonly [string, ...string[]],
+  found: string,
+): FolderSettingsFile {
+  const files = new Map<string, SettingsFile>();
+  let path = resolve(found);
+  const look = async (): Promise<SettingsFile> => {
+    path = resolve((await findSettingsFile(folder, names)).path);
+    const file = files.get(path) ?? diskSettingsFile(path);
+    files.set(path, file);
+    return file;
+  };
+  return {
+    get path() {
+      return path;
+    },
+    read: async () => await (await look()).read(),
+    write: async (raw, from) => await (await look()).write(raw, from),
   };
 }
 
@@ -202,6 +235,12 @@ function decode(bytes: Uint8Array, path: string): string {
   } catch {
     throw refusal(path, "is not UTF-8 text");
   }
+}
+
+/** A change was made of another file's text than the one that counts now. */
+function moved(path: string): GatewayError {
+  const message = `the settings file is ${escapeText(path)} by now; read it again and retry`;
+  return new GatewayError("UNAVAILABLE", message, { retryable: true });
 }
 
 function tooLarge(path: string): GatewayError {

@@ -1,6 +1,7 @@
 /** All models of the gateway behind one port: the configured providers and the embedded one. */
 
-import { quote } from "../core/quote.ts";
+import { basename } from "node:path";
+import { escapeText, quote } from "../core/quote.ts";
 import type { Clock } from "../ports/clock.ts";
 import { ModelError, type ModelPort } from "../ports/model.ts";
 import { isLocalModel, localModel } from "./local_model.ts";
@@ -12,6 +13,8 @@ export interface ModelCatalogOptions {
   /** `models.providers` in the order of the configuration; of two with one id the first counts. */
   readonly providers: readonly ProviderOptions[];
   readonly clock: Clock;
+  /** The path of the settings file that counts, read at each failure, which tells its name alone. */
+  readonly settingsFile?: () => string;
   /** See {@linkcode localModel}. */
   readonly partDelayMs?: number;
 }
@@ -23,11 +26,16 @@ export interface ModelCatalogOptions {
  * or called before the first request.
  */
 export function modelCatalog(options: ModelCatalogOptions): ModelPort {
-  const { clock, partDelayMs } = options;
+  const { clock, partDelayMs, settingsFile } = options;
+  const named = settingsFile === undefined
+    ? {}
+    : { settingsFile: () => escapeText(basename(settingsFile())) };
   const embedded = localModel({ clock, partDelayMs });
   const providers = new Map<string, ModelPort>();
   for (const provider of options.providers) {
-    if (!providers.has(provider.id)) providers.set(provider.id, providerModel(provider, { clock }));
+    if (!providers.has(provider.id)) {
+      providers.set(provider.id, providerModel(provider, { clock, ...named }));
+    }
   }
   const infos = [
     ...[...providers.values()].flatMap((provider) => provider.list()),

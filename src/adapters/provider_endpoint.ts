@@ -29,6 +29,8 @@ export interface ProviderOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** In the order in which they are shown. Empty: any model may be asked for, none is listed. */
   readonly models: readonly ProviderModelOptions[];
+  /** Variables of the environment that it needs and that are not set; while there are any, it is not called. */
+  readonly unset?: readonly string[];
 }
 
 /** A provider, ready to be called. */
@@ -93,11 +95,12 @@ export function readEndpoint(options: ProviderOptions): ProviderEndpoint | strin
 /** Names the model for messages about what went wrong with it. */
 export function faultSource(
   provider: string,
-  asked: { model: string; endpoint?: ProviderEndpoint },
+  asked: { model: string; file: string; endpoint?: ProviderEndpoint },
 ): FaultSource {
   return {
     provider,
     model: asked.model,
+    file: asked.file,
     host: asked.endpoint?.host ?? "",
     secrets: asked.endpoint?.secrets ?? [],
   };

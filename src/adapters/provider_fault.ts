@@ -25,6 +25,8 @@ export interface FaultSource {
   readonly provider: string;
   /** Host and port that were called; never a path, a query or credentials. */
   readonly host: string;
+  /** The settings file that counts, by its name, for advice. */
+  readonly file: string;
   /** What must never be shown: keys, header values, passwords. */
   readonly secrets: readonly string[];
 }
@@ -56,7 +58,7 @@ export function streamFault(source: FaultSource, thrown: unknown): Fault {
       source,
       `sent an answer that cannot be read: check ${setting(source, "api")} and ${
         setting(source, "baseUrl")
-      } in clawgate.json`,
+      } in ${source.file}`,
     );
   }
   const said = typeof thrown === "string"
@@ -85,7 +87,7 @@ export function connectionFault(source: FaultSource, thrown: unknown): Fault {
   const advice = known?.advice ?? "check the network and";
   return fault(
     source,
-    `${what} ${quote(source.host)}: ${advice} ${setting(source, "baseUrl")} in clawgate.json`,
+    `${what} ${quote(source.host)}: ${advice} ${setting(source, "baseUrl")} in ${source.file}`,
     { retryable: true, repeat: true },
   );
 }
@@ -191,15 +193,15 @@ function isRetryable(status: number): boolean {
 function adviceFor(status: number, source: FaultSource): string {
   switch (status) {
     case 401:
-      return `check ${setting(source, "apiKey")} in clawgate.json`;
+      return `check ${setting(source, "apiKey")} in ${source.file}`;
     case 402:
       return "check the balance of the account at the provider";
     case 403:
-      return `check that ${setting(source, "apiKey")} in clawgate.json may use this model`;
+      return `check that ${setting(source, "apiKey")} in ${source.file} may use this model`;
     case 404:
       return `check the model's id and that ${
         setting(source, "baseUrl")
-      } in clawgate.json is the address that the provider documents`;
+      } in ${source.file} is the address that the provider documents`;
     case 413:
       return "shorten the conversation or reset the session";
     case 408:
@@ -213,9 +215,9 @@ function adviceFor(status: number, source: FaultSource): string {
   if (status >= 400) {
     return `check the settings of the model under ${
       setting(source, "models")
-    } in clawgate.json, or shorten the conversation`;
+    } in ${source.file}, or shorten the conversation`;
   }
-  return `check ${setting(source, "baseUrl")} in clawgate.json; redirects are not followed`;
+  return `check ${setting(source, "baseUrl")} in ${source.file}; redirects are not followed`;
 }
 
 function quotedMessage(source: FaultSource, message: string): string {

@@ -228,7 +228,7 @@ async function refusal(
     source,
     `answered with ${describeKind(kind)} instead of an event stream: check ${
       setting(source, "api")
-    } and ${setting(source, "baseUrl")} in clawgate.json`,
+    } and ${setting(source, "baseUrl")} in ${source.file}`,
   );
 }
 

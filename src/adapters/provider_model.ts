@@ -42,6 +42,13 @@ const MAX_RETRY_DELAY_MS = 20_000;
 /** Most text and reasoning of one answer, in UTF-16 code units. Verdict: {@linkcode ModelError}. */
 export const MAX_ANSWER_CHARS = 4 * 1024 * 1024;
 
+/** What a provider's models are made with. */
+export interface ProviderDeps {
+  readonly clock: Clock;
+  /** The name of the settings file that counts, read at each failure; absent: it is not named. */
+  readonly settingsFile?: () => string;
+}
+
 /**
  * The models of one provider. Texts, thinking and usage are streamed as the provider sends them;
  * the stop reason is `stop`, `length`, `content-filter`, `tool-calls` or `other`.
@@ -50,8 +57,9 @@ export const MAX_ANSWER_CHARS = 4 * 1024 * 1024;
  * message of a {@linkcode ModelError} holds a key, a header's value or credentials of the address.
  * Ending the iteration, or aborting the signal, closes the connection to the provider.
  */
-export function providerModel(options: ProviderOptions, deps: { clock: Clock }): ModelPort {
+export function providerModel(options: ProviderOptions, deps: ProviderDeps): ModelPort {
   const endpoint = readEndpoint(options);
+  const { settingsFile = () => "the settings file" } = deps;
   const infos = options.models.map((model): ModelInfo => ({
     id: model.id,
     name: model.name ?? model.id,
@@ -64,16 +72,15 @@ export function providerModel(options: ProviderOptions, deps: { clock: Clock }):
     list: () => infos,
     async *stream(request, signal) {
       signal.throwIfAborted();
-      const model = findModel(options, request.model);
-      if (typeof endpoint === "string") {
-        const source = faultSource(options.id, { model: request.model });
-        throw fault(
-          source,
-          `${endpoint}: mend models.providers.${escapeText(options.id)} in clawgate.json`,
-        )
+      const file = settingsFile();
+      const model = findModel(options, { name: request.model, file });
+      const unset = options.unset ?? [];
+      if (unset.length > 0 || typeof endpoint === "string") {
+        const source = faultSource(options.id, { model: request.model, file });
+        throw uncallable(source, { unset, problem: typeof endpoint === "string" ? endpoint : "" })
           .error;
       }
-      const source = faultSource(options.id, { model: request.model, endpoint });
+      const source = faultSource(options.id, { model: request.model, file, endpoint });
       for (let retries = 0;; retries++) {
         const outcome = yield* attempt(request, {
           signal,
@@ -184,7 +191,10 @@ async function ask(
   });
 }
 
-function findModel(options: ProviderOptions, name: string): ProviderModelOptions {
+function findModel(
+  options: ProviderOptions,
+  { name, file }: { readonly name: string; readonly file: string },
+): ProviderModelOptions {
   const prefix = `${options.id}/`;
   const id = name.startsWith(prefix) ? name.slice(prefix.length) : "";
   const listed = options.models.find((model) => model.id === id);
@@ -193,7 +203,24 @@ function findModel(options: ProviderOptions, name: string): ProviderModelOptions
   throw new ModelError(
     `model ${quote(name)} is not listed: add it under models.providers.${
       escapeText(options.id)
-    }.models in clawgate.json, or choose a model that is listed.`,
+    }.models in ${file}, or choose a model that is listed.`,
+  );
+}
+
+/** Why a provider is not even asked: `unset` variables, else the `problem` of its settings. */
+function uncallable(
+  source: FaultSource,
+  { unset, problem }: { readonly unset: readonly string[]; readonly problem: string },
+): Fault {
+  const place = `models.providers.${escapeText(source.provider)} in ${source.file}`;
+  if (unset.length === 0) return fault(source, `${problem}: mend ${place}`);
+  const [one, more] = unset.length === 1 ? ["variable", "is"] : ["variables", "are"];
+  return fault(
+    source,
+    `needs the environment ${one} ${unset.join(", ")}, which ${more} not set: set ` +
+      `${
+        unset.length === 1 ? "it" : "them"
+      } where the gateway runs and restart the gateway, or change ${place}`,
   );
 }
 
@@ -218,7 +245,7 @@ function empty(source: FaultSource, stopReason: string): Fault {
   const why = stopReason === "content-filter"
     ? "refused to answer: word the message differently"
     : stopReason === "length"
-    ? "used all its tokens before it said anything: raise maxTokens of the model in clawgate.json, or lower the thinking level"
+    ? `used all its tokens before it said anything: raise maxTokens of the model in ${source.file}, or lower the thinking level`
     : "sent an empty answer: send the message again, or use another model";
   return fault(source, why, { retryable: stopReason !== "content-filter" });
 }

@@ -37,6 +37,9 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
   [26, DAMAGED], // SQLITE_NOTADB
 ]);
 
+/** What waiting does not cure. */
+const LASTING: ReadonlySet<string> = new Set([ACCESS, DAMAGED]);
+
 /** Opening gives no code, so the codes are told by SQLite's fixed texts. */
 const CODES_BY_MESSAGE: readonly (readonly [string, number])[] = [
   ["unable to open database file", 14],
@@ -63,7 +66,7 @@ export function toStoreUnavailable(error: unknown, context: FailureContext): Sto
   const Failure = primaryCode(error) === FULL ? StoreFull : StoreUnavailable;
   return new Failure(
     `cannot ${context.action} the database ${quote(context.path)} (${reason}); ${advice}`,
-    { cause: error },
+    { cause: error, lasting: LASTING.has(advice) },
   );
 }
 

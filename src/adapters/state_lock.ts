@@ -31,12 +31,31 @@ export interface LockHolder {
   readonly pid: number;
   /** Which process numbers these are (`/proc/self/ns/pid`); a container has its own. Absent: not known. */
   readonly pidNamespace?: string;
+  /** Absent: it does not listen (yet). */
+  readonly listening?: ListeningAddress;
+}
+
+/** Where the gateway that holds a lock listens. */
+export interface ListeningAddress {
+  /** Scheme, address as it was bound, and port: `ws://0.0.0.0:18789` where it is every interface's. */
+  readonly url: string;
+  /** Whose addresses these are (`/proc/self/ns/net`); a container has its own. Absent: not known. */
+  readonly netNamespace?: string;
 }
 
 /** A lock that is held. */
 export interface StateLock extends Disposable {
   /** Lets the folder go. Safe to call twice. */
   release(): void;
+}
+
+/** The lock of a gateway. */
+export interface GatewayLock extends StateLock {
+  /**
+   * Tells whoever reads the lock where the gateway listens: `host` as bound, `::1` without brackets.
+   * Called once. A reader sees all of it or nothing. Rejects with {@linkcode StateLockError}.
+   */
+  announce(address: { readonly host: string; readonly port: number }): Promise<void>;
 }
 
 /** Another gateway uses the state folder, or it cannot be locked; the message names it and what to do. */
@@ -48,7 +67,7 @@ export class StateLockError extends Error {
  * Locks a folder for a gateway. Waits for a command that works on it; rejects with
  * {@linkcode StateLockError} when another gateway has it.
  */
-export async function lockStateFolder(stateDir: string): Promise<StateLock> {
+export async function lockStateFolder(stateDir: string): Promise<GatewayLock> {
   const began = performance.now();
   for (;;) {
     const lock = await tryLock(stateDir, "gateway");
@@ -87,16 +106,16 @@ export async function lockHolder(stateDir: string): Promise<LockHolder | undefin
   return await readHolder(stateDir) ?? { purpose: "gateway", pid: 0 };
 }
 
-/** The namespace of this process's number; undefined where the system does not tell. */
-export async function ownPidNamespace(): Promise<string | undefined> {
+/** The namespace of this process's number, or of its addresses; undefined where the system does not tell. */
+export async function ownNamespace(kind: "pid" | "net"): Promise<string | undefined> {
   try {
-    return await Deno.readLink("/proc/self/ns/pid");
+    return await Deno.readLink(`/proc/self/ns/${kind}`);
   } catch {
     return undefined;
   }
 }
 
-async function tryLock(stateDir: string, purpose: LockPurpose): Promise<StateLock | undefined> {
+async function tryLock(stateDir: string, purpose: LockPurpose): Promise<GatewayLock | undefined> {
   const path = join(stateDir, LOCK_FILE);
   let file: Deno.FsFile;
   try {
@@ -109,10 +128,10 @@ async function tryLock(stateDir: string, purpose: LockPurpose): Promise<StateLoc
       file.close();
       return undefined;
     }
-    const pidNamespace = await ownPidNamespace();
-    const holder: LockHolder = { purpose, pid: Deno.pid, pidNamespace };
+    // At once: what the holder before left there is no longer true.
     await file.truncate(0);
-    await file.write(new TextEncoder().encode(`${JSON.stringify(holder)}\n`));
+    const holder: LockHolder = { purpose, pid: Deno.pid, pidNamespace: await ownNamespace("pid") };
+    await writeLine(file, holder);
   } catch (error) {
     file.close();
     throw unusable(path, error);
@@ -124,7 +143,25 @@ async function tryLock(stateDir: string, purpose: LockPurpose): Promise<StateLoc
     // Closing ends the lock. The file stays: whoever removed it could remove a newer one's.
     file.close();
   };
-  return { release, [Symbol.dispose]: release };
+  return {
+    announce: async ({ host, port }) => {
+      const url = `ws://${host.includes(":") ? `[${host}]` : host}:${port}`;
+      const address: ListeningAddress = { url, netNamespace: await ownNamespace("net") };
+      try {
+        await writeLine(file, address);
+      } catch (error) {
+        throw unusable(path, error);
+      }
+    },
+    release,
+    [Symbol.dispose]: release,
+  };
+}
+
+/** Adds a line. A new file in the place of this one would be whole, too, but no longer the locked one. */
+async function writeLine(file: Deno.FsFile, value: LockHolder | ListeningAddress): Promise<void> {
+  let rest = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
+  while (rest.length > 0) rest = rest.subarray(await file.write(rest));
 }
 
 async function openLockFile(path: string): Promise<Deno.FsFile> {
@@ -141,19 +178,43 @@ async function openLockFile(path: string): Promise<Deno.FsFile> {
 }
 
 async function readHolder(stateDir: string): Promise<LockHolder | undefined> {
+  let lines: readonly string[];
   try {
-    const value: unknown = JSON.parse(await Deno.readTextFile(join(stateDir, LOCK_FILE)));
-    if (!isJsonObject(value) || !Number.isSafeInteger(value.pid)) return undefined;
-    const { purpose, pidNamespace } = value;
-    return {
-      purpose: purpose === "command" ? "command" : "gateway",
-      pid: Number(value.pid),
-      ...(typeof pidNamespace === "string" ? { pidNamespace } : {}),
-    };
+    // What follows the last line end is being written at this moment.
+    lines = (await Deno.readTextFile(join(stateDir, LOCK_FILE))).split("\n").slice(0, -1);
   } catch {
-    // Being written at this moment, or by somebody who may not be read.
+    // Somebody's who may not be read.
     return undefined;
   }
+  const holder = parseLine(lines[0]);
+  if (!Number.isSafeInteger(holder.pid)) return undefined;
+  const { purpose, pidNamespace } = holder;
+  const listening = listeningAddress(parseLine(lines[1]));
+  return {
+    purpose: purpose === "command" ? "command" : "gateway",
+    pid: Number(holder.pid),
+    ...(typeof pidNamespace === "string" ? { pidNamespace } : {}),
+    ...(listening === undefined ? {} : { listening }),
+  };
+}
+
+function parseLine(line: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(line ?? "{}");
+    return isJsonObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Scheme, host and port, and nothing else: who dials it must not be led to anything but a listener. */
+function listeningAddress(
+  { url, netNamespace }: Readonly<Record<string, unknown>>,
+): ListeningAddress | undefined {
+  if (typeof url !== "string" || !/^wss?:\/\/[^/\\?#@\s]+:\d+$/.test(url) || !URL.canParse(url)) {
+    return undefined;
+  }
+  return { url, ...(typeof netNamespace === "string" ? { netNamespace } : {}) };
 }
 
 function inUse(stateDir: string, holder: LockHolder | undefined): StateLockError {

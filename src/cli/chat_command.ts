@@ -6,7 +6,8 @@ import type { GatewayClient } from "../client/gateway_client.ts";
 import { isJsonObject } from "../core/json.ts";
 import { AnswerPrinter, type RunEnd } from "./answer_printer.ts";
 import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
-import { jsonText, printable } from "./foreign_text.ts";
+import { printFailure, toCommandFailed } from "./failure.ts";
+import { jsonText } from "./foreign_text.ts";
 import { type Invocation, withGateway } from "./gateway_access.ts";
 import { object } from "./json_view.ts";
 import { spin } from "./terminal.ts";
@@ -55,7 +56,7 @@ async function converse(
   invocation: Invocation,
   request: ChatRequest,
 ): Promise<ExitCode> {
-  const { terminal } = invocation;
+  const { terminal, flags } = invocation;
   terminal.err("Type a message; Ctrl-C stops an answer, Ctrl-D ends the conversation.\n");
   for (;;) {
     terminal.err("> ");
@@ -71,7 +72,7 @@ async function converse(
       await sendOne(client, invocation, { ...request, message: line.text });
     } catch (error) {
       if (error instanceof ConnectionFailed || !(error instanceof Error)) throw error;
-      terminal.err(`error: ${printable(error.message)}\n`);
+      printFailure(terminal, toCommandFailed(error), { json: flags.json === true });
     }
   }
 }
@@ -174,6 +175,8 @@ function report(
       }
       return interrupted ? EXIT.interrupted : EXIT.failed;
     case "error":
+      // Its event, which says the same, is printed already.
+      if (flags.json === true) return EXIT.failed;
       throw new CommandFailed(EXIT.failed, end.message);
   }
 }

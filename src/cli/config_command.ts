@@ -1,6 +1,7 @@
 /** `config`: read, change and check the settings. */
 
 import { isSecretSetting, parseConfig } from "../config.ts";
+import { pathText } from "../config/document.ts";
 import { CallFailed } from "../client/client_error.ts";
 import { GatewayError } from "../core/error.ts";
 import { escapeText, quote } from "../core/quote.ts";
@@ -14,8 +15,11 @@ import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
 import { jsonText, printable } from "./foreign_text.ts";
 import type { Invocation } from "./gateway_access.ts";
 import { localPaths, readIfThere, readSettings } from "./host_state.ts";
-import { object, objects } from "./json_view.ts";
+import { type JsonObject, object, objects } from "./json_view.ts";
 import { mark } from "./mark.ts";
+
+/** Longest line of an issue or a warning, in characters. */
+const MAX_LINE_CHARS = 600;
 
 /** Longest value read from standard input, in bytes. */
 const MAX_VALUE_BYTES = 65_536;
@@ -49,14 +53,25 @@ export async function configSet(
   await using desk = await openConfigDesk(invocation);
   const snapshot = object(await desk.get());
   const parsed = toJson(snapshot.parsed);
+  const before = issueLines(snapshot.warnings);
   const value = meaning(typed, keys, parsed);
   const patch = patchFor(keys, value, parsed);
+  if (value === null && isObject(patch) && Object.keys(patch).length === 0) {
+    const { path, config } = snapshot;
+    const same = `${keys.join(".")} is not set; nothing was changed`;
+    return terminal.out(
+      flags.json === true ? `${jsonText({ ok: true, path, config })}\n` : `${printable(same)}\n`,
+    );
+  }
   const answer = await changing(() =>
     desk.patch({
       raw: JSON.stringify(patch),
       ...(typeof snapshot.hash === "string" ? { baseHash: snapshot.hash } : {}),
     })
   );
+  // The change is made: what cannot be told of it any more does not undo it.
+  const after = await desk.warnings().catch(() => []);
+  for (const line of warnedOf(keys, { before, after })) terminal.err(`warning: ${line}\n`);
   if (flags.json === true) return terminal.out(`${jsonText(answer)}\n`);
   const shown = isSecretSetting(keys, value) ? "(hidden)" : jsonText(value, 0);
   const did = value === null
@@ -66,8 +81,33 @@ export async function configSet(
   terminal.out(`${effect(desk, answer)}\n`);
 }
 
+/** Warnings that a change brought, and all that there are of what it set. */
+function warnedOf(
+  keys: readonly string[],
+  { before, after }: { readonly before: readonly string[]; readonly after: unknown },
+): readonly string[] {
+  const set = pathText(keys);
+  const about = (path: string) =>
+    path === set || path.startsWith(`${set}.`) || set.startsWith(`${path}.`);
+  return objects(after).filter((issue) =>
+    typeof issue.path === "string" && about(issue.path) || !before.includes(issueLine(issue))
+  ).map(issueLine);
+}
+
+function issueLines(issues: unknown): readonly string[] {
+  return objects(issues).map(issueLine);
+}
+
+/** One issue or warning on one line, safe to print. */
+function issueLine({ path, message }: JsonObject): string {
+  return escapeText(`${String(path ?? "")} ${String(message ?? "")}`.trim(), MAX_LINE_CHARS);
+}
+
 function effect(desk: ConfigDesk, answer: unknown): string {
   if (!desk.live) return "It takes effect when the gateway starts.";
+  if (object(answer).takenFrom === "file") {
+    return "The gateway reads the file within a second; `status` tells if it does not use it.";
+  }
   const { required, reason } = object(object(answer).restart);
   const [, ...notes] = typeof reason === "string" ? reason.split("; ") : [];
   if (notes.length > 0) return printable(notes.join("; "));
@@ -112,11 +152,8 @@ async function changing<Result>(task: () => Promise<Result>): Promise<Result> {
       : error instanceof GatewayError
       ? error.extras.details
       : undefined;
-    const issues = objects(object(details).issues);
-    if (issues.length === 0) throw error;
-    const lines = issues.map(({ path, message }) =>
-      `${escapeText(String(path ?? ""))} ${escapeText(String(message ?? ""))}`.trim()
-    );
+    const lines = issueLines(object(details).issues);
+    if (lines.length === 0) throw error;
     throw new CommandFailed(EXIT.configuration, lines.join("; "), "nothing was changed");
   }
 }
@@ -124,12 +161,19 @@ async function changing<Result>(task: () => Promise<Result>): Promise<Result> {
 /** Checks a settings file and prints what is wrong and what has no effect. */
 export async function configValidate(invocation: Invocation, file?: string): Promise<ExitCode> {
   const { terminal, flags } = invocation;
-  const path = file ?? (await localPaths(flags, terminal.env)).config;
+  const { config, passedOver } = await localPaths(flags, terminal.env);
+  const path = file ?? config;
   const raw = await readIfThere(path);
   if (raw === undefined && file !== undefined) {
     throw new CommandFailed(EXIT.configuration, `there is no file ${quote(path)}`);
   }
-  const { issues, warnings } = await readSettings(raw ?? "", { path, env: terminal.env });
+  const read = await readSettings(raw ?? "", { path, env: terminal.env });
+  const { issues } = read;
+  const others = file === undefined ? passedOver : [];
+  const warnings: readonly SettingsIssue[] = [
+    ...others.map((other) => ({ path: "", message: `${other} is not read, as ${path} is` })),
+    ...read.warnings,
+  ];
   const valid = issues.length === 0;
   if (flags.json === true) {
     terminal.out(`${jsonText({ path, exists: raw !== undefined, valid, issues, warnings })}\n`);

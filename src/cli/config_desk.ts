@@ -18,6 +18,8 @@ export interface ConfigDesk extends AsyncDisposable {
   readonly live: boolean;
   get(): Promise<unknown>;
   patch(change: ApplySettings): Promise<unknown>;
+  /** The warnings that the settings bring, also after a change that ended the connection. */
+  warnings(): Promise<unknown>;
 }
 
 /** The running gateway when there is one, else the file; with `--url`, that gateway alone. */
@@ -29,7 +31,11 @@ export async function openConfigDesk(invocation: Invocation): Promise<ConfigDesk
   const own = await connectOwn(invocation, state);
   if (own === undefined) return file;
   const desk = gatewayDesk(own);
-  return { ...desk, patch: (change) => patchAndOutlive(desk, { file, change }) };
+  return {
+    ...desk,
+    patch: (change) => patchAndOutlive(desk, { file, change }),
+    warnings: () => desk.warnings().catch(() => file.warnings()),
+  };
 }
 
 async function fileDesk(
@@ -38,7 +44,7 @@ async function fileDesk(
 ): Promise<ConfigDesk> {
   const settings = new Settings(config, {
     file: diskSettingsFile(paths.config),
-    codec: await settingsCodec({ format: settingsFormat(paths.config), env }),
+    codec: await settingsCodec({ format: settingsFormat(paths.config), env, foreignEnv: true }),
     clock: systemClock,
     log: SILENT,
     version: VERSION,
@@ -48,6 +54,7 @@ async function fileDesk(
     live: false,
     get: () => settings.get(),
     patch: (change) => settings.patch(change),
+    warnings: async () => (await settings.get()).warnings,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -56,14 +63,17 @@ function gatewayDesk(client: GatewayClient): ConfigDesk {
   return {
     live: true,
     get: () => client.call("config.get", {}),
+    warnings: async () => object(await client.call("config.get", {})).warnings,
     patch: (change) => client.call("config.patch", change),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
 
 /**
- * What the gateway takes from the host's file alone is written there. A change of the shared secret ends every connection that was made with the old one, this one too and
- * perhaps before its answer; the file then tells whether the change was made.
+ * What the gateway takes from the host's file alone is written there; the answer then has
+ * `takenFrom: "file"`, as the gateway has yet to read it. A change of the shared secret ends every
+ * connection that was made with the old one, this one too and perhaps before its answer; the file then
+ * tells whether the change was made.
  */
 async function patchAndOutlive(
   desk: ConfigDesk,
@@ -74,7 +84,7 @@ async function patchAndOutlive(
   } catch (error) {
     // Whoever runs this can edit the file, from which the gateway takes the change.
     if (error instanceof CallFailed && object(error.answer.details).reason === "host") {
-      return await file.patch(change);
+      return { ...object(await file.patch(change)), takenFrom: "file" };
     }
     if (!(error instanceof ConnectionFailed) || error.fault !== "closed") throw error;
     const { path, hash } = object(await file.get());

@@ -3,7 +3,7 @@
 import type { Setting } from "../config/setting_tree.ts";
 import { SETTINGS } from "../config/setting_tree.ts";
 import { quote } from "../core/quote.ts";
-import { isObject } from "../services/json_value.ts";
+import { isObject, valueAt } from "../services/json_value.ts";
 import type { Json } from "../ports/store.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import { suggestion } from "./suggestion.ts";
@@ -60,11 +60,45 @@ function unknown(
 }
 
 /**
- * The merge patch (RFC 7396) that sets one value. A list is replaced as a whole by a merge patch, so
+ * The merge patch (RFC 7396) that sets one value, or for `null` takes it away with every object that
+ * would be left empty. A list is replaced as a whole by a merge patch, so
  * one on the way is taken from `current` with the one element changed; an index at most one beyond its
  * end.
  */
 export function patchFor(keys: readonly string[], value: Json, current: Json | undefined): Json {
+  if (value === null) {
+    const kept = keptKeys(keys, current);
+    // Nothing stands there: a patch that removes it would make the objects around it.
+    return kept === undefined ? {} : patchAt(keys.slice(0, kept), value, current);
+  }
+  return patchAt(keys, value, current);
+}
+
+/**
+ * How many of the keys lead to what is to be removed so that no object around it is left empty; a list's
+ * element stays one. Undefined when the keys lead to nothing.
+ */
+function keptKeys(keys: readonly string[], current: Json | undefined): number | undefined {
+  const along: Json[] = [];
+  let at = current;
+  for (const key of keys) {
+    if (at === undefined) return undefined;
+    along.push(at);
+    at = valueAt(at, [key]);
+  }
+  // An index out of range is refused where the list is changed.
+  if (at === undefined) return Array.isArray(along.at(-1)) ? keys.length : undefined;
+  let kept = keys.length;
+  while (kept > 1) {
+    const holder = along[kept - 1];
+    if (!isObject(holder) || Object.keys(holder).length > 1) break;
+    if (Array.isArray(along[kept - 2])) break;
+    kept--;
+  }
+  return kept;
+}
+
+function patchAt(keys: readonly string[], value: Json, current: Json | undefined): Json {
   const [key, ...rest] = keys;
   if (key === undefined) return value;
   if (Array.isArray(current)) {
@@ -84,14 +118,14 @@ export function patchFor(keys: readonly string[], value: Json, current: Json | u
       : current.with(index, withChange(current[index], rest, value));
   }
   const below = isObject(current) && Object.hasOwn(current, key) ? current[key] : undefined;
-  return { [key]: patchFor(rest, value, below) };
+  return { [key]: patchAt(rest, value, below) };
 }
 
 /** Unlike a patch: the whole element of a list, with one value in it changed. */
 function withChange(element: Json | undefined, keys: readonly string[], value: Json): Json {
   const [key, ...rest] = keys;
   if (key === undefined) return value;
-  if (Array.isArray(element)) return patchFor(keys, value, element);
+  if (Array.isArray(element)) return patchAt(keys, value, element);
   const members = new Map(Object.entries(isObject(element) ? element : {}));
   if (rest.length === 0 && value === null) members.delete(key);
   else members.set(key, withChange(members.get(key), rest, value));

@@ -152,8 +152,8 @@ function gatewayDesk(client: GatewayClient): DeviceDesk {
 
 /**
  * The store itself. Its folder is locked meanwhile, so that no gateway starts, brings the database to its
- * layout and loads it in the middle of a decision. A gateway that has the folder already (on a port that
- * is not known here) shares the store: every write tells what it expects to find.
+ * layout and loads it in the middle of a decision. A gateway that has the folder already and could not be
+ * reached shares the store: every write tells what it expects to find.
  */
 async function storeDesk({ database: path, stateDir }: LocalPaths): Promise<DeviceDesk> {
   try {

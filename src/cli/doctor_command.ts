@@ -1,12 +1,12 @@
 /** `doctor`: looks for what keeps the gateway from working, and says what to do. */
 
-import { secretProblem } from "../config.ts";
+import { secretProblem, SETTING_VARIABLES } from "../config.ts";
 import { MIN_SECRET_CHARS } from "../config/secret_text.ts";
-import { gatewayUrl, isLoopback } from "../client/gateway_url.ts";
 import { ConnectionFailed } from "../client/client_error.ts";
+import type { SettingsIssue } from "../services/settings_codec.ts";
 import { checkDatabase, checkFolder } from "./doctor_files.ts";
 import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
-import { checkProviders } from "./doctor_providers.ts";
+import { checkInEffect, checkPassedOver, checkUnknownSecret } from "./doctor_settings.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { cell, jsonText, printable } from "./foreign_text.ts";
 import { connectOwnOrThrow, type Invocation } from "./gateway_access.ts";
@@ -66,11 +66,11 @@ async function examine(
     return [...findings, broken("settings", message, hint ?? "mend it, then run doctor again")];
   }
   findings.push(...await checkFolder(state.paths, now));
-  findings.push(...checkSettings(state));
-  findings.push(checkSecret(state));
+  findings.push(...checkSettings(state), ...checkPassedOver(state));
+  findings.push(checkUnknownSecret(state) ?? checkSecret(state));
   findings.push(await checkDatabase(state.paths));
   findings.push(...await checkGateway(invocation, state));
-  findings.push(...await checkProviders(state.settings.config, options.probe));
+  findings.push(...await checkInEffect(invocation, state, options));
   return findings;
 }
 
@@ -92,36 +92,49 @@ export function checkClock(now: number): Diagnosis {
     : broken("clock", `the clock says ${shown}`, "set it, best by NTP; devices cannot connect");
 }
 
-function checkSettings({ paths, settings, configExists }: HostState): readonly Diagnosis[] {
+function checkSettings(state: HostState): readonly Diagnosis[] {
+  const { paths, settings, configExists } = state;
   const edit = `edit ${paths.config}`;
+  const text = ({ path, message }: SettingsIssue) => `${path} ${message}`.trim();
+  // The check of the secret says it, and whether it matters.
+  const told = hasShortSecret(state) ? `gateway.auth.${state.secret?.kind}` : undefined;
   const problems = [
-    ...settings.issues.map(({ path, message }) => broken("settings", `${path} ${message}`, edit)),
-    ...settings.warnings.map(({ path, message }) =>
-      warning("settings", `${path} ${message}`, edit)
-    ),
+    ...settings.issues.map((issue) => broken("settings", text(issue), edit)),
+    ...settings.warnings.filter(({ path }) => path !== told && !isDefaultModel(path))
+      .map((issue) => warning("settings", text(issue), edit)),
   ];
   if (settings.issues.length > 0) return problems;
   const about = configExists ? "is valid" : "is not there; the defaults hold";
   return [fine("settings", `${paths.config} ${about}`), ...problems];
 }
 
+/** The check of the models says what is wrong with it. */
+function isDefaultModel(path: string): boolean {
+  return path === "agents.defaults.model" || path === "agents.defaults.model.primary";
+}
+
+function hasShortSecret({ secret }: Pick<HostState, "secret">): boolean {
+  return secret !== undefined && secret.value.length < MIN_SECRET_CHARS;
+}
+
 /** Whether the shared secret is one. */
-export function checkSecret({ secret, url }: Pick<HostState, "secret" | "url">): Diagnosis {
+export function checkSecret(state: Pick<HostState, "secret" | "exposed">): Diagnosis {
+  const { secret, exposed } = state;
   if (secret === undefined) {
     return fine("secret", "there is none yet; serve makes a token when it starts");
   }
   const { kind, source, value } = secret;
   const where = `the ${kind} (${source})`;
+  const fix = source === "environment"
+    ? `set a longer one where ${SETTING_VARIABLES.token} is set`
+    : kind === "token"
+    ? "`token rotate` makes a good one"
+    : "set a longer gateway.auth.password";
   const problem = secretProblem(value);
-  if (problem !== undefined) {
-    return broken("secret", `${where} ${problem}`, "`token rotate` makes a good one");
-  }
-  if (value.length < MIN_SECRET_CHARS) {
+  if (problem !== undefined) return broken("secret", `${where} ${problem}`, fix);
+  if (hasShortSecret(state)) {
     const message = `${where} has fewer than ${MIN_SECRET_CHARS} characters and may be guessed`;
-    const fix = "`token rotate` makes a good one";
-    return isLoopback(gatewayUrl(url))
-      ? warning("secret", message, fix)
-      : broken("secret", message, fix);
+    return exposed ? broken("secret", message, fix) : warning("secret", message, fix);
   }
   return fine("secret", `${where} is long enough`);
 }
@@ -130,8 +143,19 @@ async function checkGateway(
   invocation: Invocation,
   state: HostState,
 ): Promise<readonly Diagnosis[]> {
-  if (state.anyPort) {
-    return [fine("port", "any free one is taken at each start; a running gateway cannot be found")];
+  const { running, anyPort } = state;
+  const started = running === undefined
+    ? undefined
+    : `the gateway of this state folder (pid ${running.pid})`;
+  if (anyPort) {
+    return [
+      fine("port", "any free one is taken at each start"),
+      started === undefined ? warning("gateway", "does not run", "start it with `serve`") : warning(
+        "gateway",
+        `${started} does not say where it listens`,
+        "ask again once it has started",
+      ),
+    ];
   }
   const port = Number(new URL(state.url).port === "" ? 80 : new URL(state.url).port);
   const [answer, held] = await Promise.all([greet(invocation, state), portHolder(port)]);
@@ -146,7 +170,9 @@ async function checkGateway(
     return [broken(
       "gateway",
       `${holder} at ${state.url} refuses this state folder's secret: ${answer.message}`,
-      "restart that gateway if its token was replaced, or choose another port for this one",
+      started === undefined
+        ? "restart that gateway if its token was replaced, or choose another port for this one"
+        : "give commands the secret that it was started with (--token, CLAWGATE_TOKEN), or restart it",
     )];
   }
   if (answer.status === "other") {
@@ -154,6 +180,13 @@ async function checkGateway(
       "port",
       `port ${port} is held by ${holder}, a gateway with another state folder`,
       "choose another port with --port or gateway.port, or name that folder with --state-dir",
+    )];
+  }
+  if (started !== undefined) {
+    return [broken(
+      "gateway",
+      `${started} is not reached at ${state.url}: ${answer.message}`,
+      "ask again once it has started, look into its log, or restart it",
     )];
   }
   if (held?.held === true) {
@@ -172,8 +205,8 @@ async function checkGateway(
 
 type Greeting =
   | { readonly status: "ours"; readonly version: string }
-  | { readonly status: "refused"; readonly message: string }
-  | { readonly status: "other" | "none" };
+  | { readonly status: "refused" | "none"; readonly message: string }
+  | { readonly status: "other" };
 
 async function greet(invocation: Invocation, state: HostState): Promise<Greeting> {
   try {
@@ -183,9 +216,7 @@ async function greet(invocation: Invocation, state: HostState): Promise<Greeting
     await client.close();
     return { status: "ours", version };
   } catch (error) {
-    if (error instanceof ConnectionFailed && error.fault === "refused") {
-      return { status: "refused", message: error.message };
-    }
-    return { status: "none" };
+    const refused = error instanceof ConnectionFailed && error.fault === "refused";
+    return { status: refused ? "refused" : "none", message: toCommandFailed(error).message };
   }
 }

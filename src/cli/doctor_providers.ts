@@ -1,6 +1,6 @@
 /** The doctor's checks of the model providers. */
 
-import { type Config, DEFAULT_MODEL, modelChoice } from "../config.ts";
+import { type Config, DEFAULT_MODEL, modelChoice, modelProblem } from "../config.ts";
 import { escapeText, quote } from "../core/quote.ts";
 import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
 
@@ -11,13 +11,22 @@ const MAX_PROVIDERS = 50;
 
 type Provider = Config["models"]["providers"][string];
 
+/** How the providers are looked at. */
+export interface ProviderCheck {
+  /** Whether they are asked. */
+  readonly probe: boolean;
+  /** Those that a running gateway has disabled, with the variables that they wait for; absent: not known. */
+  readonly disabledThere?: ReadonlyMap<string, readonly string[]>;
+}
+
 /** The default model has a provider, and the providers have what they need; asks them when `probe`. */
 export async function checkProviders(
   config: Config,
-  probe: boolean,
+  options: ProviderCheck,
 ): Promise<readonly Diagnosis[]> {
+  const { probe } = options;
   const providers = Object.entries(config.models.providers).slice(0, MAX_PROVIDERS);
-  const found: Diagnosis[] = [checkDefaultModel(config)];
+  const found: Diagnosis[] = [checkDefaultModel(config, options)];
   for (const [id, provider] of providers) {
     const { models } = provider;
     if (models.length === 0) {
@@ -27,7 +36,9 @@ export async function checkProviders(
         `name them in models.providers.${escapeText(id, 64)}.models`,
       ));
     }
-    if (probe) found.push(await ask(id, provider));
+    const waits = checkVariables(config, { ...options, id });
+    if (waits !== undefined) found.push(waits);
+    else if (probe) found.push(await ask(id, provider));
     else {
       const at = escapeText(originOf(provider.baseUrl), 120);
       found.push(fine("providers", `${quote(id, 64)} at ${at} (not asked; --probe does)`));
@@ -36,21 +47,50 @@ export async function checkProviders(
   return found;
 }
 
-function checkDefaultModel(config: Config): Diagnosis {
-  const setting = config.agents.defaults.model;
-  const wanted = modelChoice(setting).primary ?? DEFAULT_MODEL;
+function checkDefaultModel(config: Config, options: ProviderCheck): Diagnosis {
+  const wanted = modelChoice(config.agents.defaults.model).primary ?? DEFAULT_MODEL;
   const [provider = ""] = wanted.split("/");
-  const known = provider === "local" || !wanted.includes("/") ||
-    Object.hasOwn(config.models.providers, provider);
-  if (!known) {
+  const problem = modelProblem(config, wanted);
+  if (problem !== undefined) {
     return broken(
       "model",
-      `the default model ${quote(wanted, 80)} names a provider that is not configured`,
-      `set models.providers.${escapeText(provider, 40)}, or another agents.defaults.model.primary`,
+      `agents.defaults.model ${problem}`,
+      "set another agents.defaults.model.primary, or add the model under models.providers",
     );
+  }
+  const waits = checkVariables(config, { ...options, id: provider });
+  if (waits !== undefined && waits.finding !== "fine") {
+    return { ...waits, check: "model", message: `the default model's ${waits.message}` };
   }
   const note = provider === "local" ? ", embedded: it needs no key and no network" : "";
   return fine("model", `the default model is ${quote(wanted, 80)}${note}`);
+}
+
+/** What a provider waits for, here or in the running gateway; undefined when it waits for nothing. */
+function checkVariables(
+  config: Config,
+  { id, disabledThere }: ProviderCheck & { readonly id: string },
+): Diagnosis | undefined {
+  const { disabled = {} } = config.models;
+  const here = Object.hasOwn(disabled, id) ? disabled[id] : undefined;
+  const there = disabledThere?.get(id);
+  const name = `provider ${quote(id, 64)}`;
+  if (there !== undefined) {
+    return warning(
+      "providers",
+      `${name} is disabled in the running gateway, which does not have ${there.join(", ")}`,
+      "set it where the gateway runs, and restart the gateway",
+    );
+  }
+  if (here === undefined) return undefined;
+  const what = `${name} needs ${here.join(", ")}, not set in this shell`;
+  return disabledThere === undefined
+    ? warning(
+      "providers",
+      `${what}; the gateway may have it`,
+      "set it where the gateway runs",
+    )
+    : fine("providers", `${what}; the running gateway has it`);
 }
 
 async function ask(id: string, provider: Provider): Promise<Diagnosis> {

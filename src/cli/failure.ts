@@ -5,7 +5,27 @@ import { GatewayError } from "../core/error.ts";
 import { StoreUnavailable } from "../ports/store.ts";
 import { type AnsweredError, CallFailed, ConnectionFailed } from "../client/client_error.ts";
 import { AnswerFailed, CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
-import { printable } from "./foreign_text.ts";
+import { jsonText, printable } from "./foreign_text.ts";
+import type { Terminal } from "./terminal.ts";
+
+/**
+ * Prints how a command failed on standard error: words, or under `json` one line
+ * `{"ok":false,"error":{message,exitCode,…}}` with the gateway's own error in it.
+ */
+export function printFailure(
+  terminal: Pick<Terminal, "err">,
+  failed: CommandFailed,
+  { json }: { readonly json: boolean },
+): void {
+  const { code, message, hint } = failed;
+  if (json) {
+    const answer = failed instanceof AnswerFailed ? failed.answer : {};
+    const error = { message, ...answer, exitCode: code, ...(hint === undefined ? {} : { hint }) };
+    return terminal.err(`${jsonText({ ok: false, error }, 0)}\n`);
+  }
+  terminal.err(`error: ${message}\n`);
+  if (hint !== undefined) terminal.err(`       ${hint}\n`);
+}
 
 /** The command's end for anything thrown. The message never holds a stack and is safe to print. */
 export function toCommandFailed(thrown: unknown): CommandFailed {

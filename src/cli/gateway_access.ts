@@ -4,11 +4,13 @@ import { ConnectionFailed } from "../client/client_error.ts";
 import { GatewayClient } from "../client/gateway_client.ts";
 import { gatewayUrl, isLoopback } from "../client/gateway_url.ts";
 import { isJsonObject } from "../core/json.ts";
+import { explainFailure } from "./connect_failure.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import type { Flags } from "./flags.ts";
 import { type HostState, readHostState } from "./host_state.ts";
 import { strangerAt } from "./own_gateway.ts";
 import { spin, type Terminal } from "./terminal.ts";
+import { urlFlag } from "./url_flag.ts";
 import { VERSION } from "../version.ts";
 
 /** One run of a command. */
@@ -27,9 +29,9 @@ export interface Target {
 }
 
 /**
- * Flag, then environment, then this host's settings and state folder. A secret that stands in files of
- * this host goes to this host alone: an address given by `--url` that leads elsewhere gets only what
- * the command line or the environment says.
+ * Flag, then the gateway that runs on this host's state folder, then environment and settings. A secret
+ * that stands in files of this host goes to this host alone: an address given by `--url` that leads
+ * elsewhere gets only what the command line or the environment says.
  */
 export async function findTarget({ flags, terminal }: Invocation): Promise<Target> {
   const given = {
@@ -38,7 +40,7 @@ export async function findTarget({ flags, terminal }: Invocation): Promise<Targe
   };
   const explicit = flags.token !== undefined || flags.password !== undefined;
   if (flags.url !== undefined) {
-    const url = gatewayUrl(flags.url);
+    const url = urlFlag(flags.url);
     if (explicit) return { url: url.href, ...given };
     const fromEnv = terminal.env.CLAWGATE_TOKEN?.trim();
     if (fromEnv !== undefined && fromEnv !== "") return { url: url.href, token: fromEnv };
@@ -48,9 +50,9 @@ export async function findTarget({ flags, terminal }: Invocation): Promise<Targe
   const state = await readHostState(flags, terminal.env);
   if (state.anyPort) {
     throw new CommandFailed(
-      EXIT.usage,
-      "the gateway takes any free port, so its address is not in the settings",
-      "name the address that `serve` printed with --url",
+      EXIT.unreachable,
+      "no gateway runs on this state folder, and its settings let it take any free port",
+      "start it with `serve`, or name the address that it printed with --url",
     );
   }
   return { url: state.url, ...(explicit ? given : shownSecret(state)) };
@@ -81,9 +83,11 @@ export async function connectTo(
   const url = gatewayUrl(target.url);
   const stranger = secretOf === undefined ? undefined : await strangerAt(url, secretOf);
   if (stranger !== undefined) {
+    const kept =
+      `, so its secret was not sent to ${url.host}; --token names one to send all the same`;
     throw new ConnectionFailed(
       "unreachable",
-      `${stranger.reason}, so its secret was not sent to ${url.host}; --token names one to send all the same`,
+      stranger.listening === false ? stranger.reason : `${stranger.reason}${kept}`,
     );
   }
   const secret = target.token ?? target.password;
@@ -101,6 +105,8 @@ export async function connectTo(
         ? {}
         : { connectTimeoutMs: flags.timeout, callTimeoutMs: flags.timeout }),
     });
+  } catch (error) {
+    throw error instanceof ConnectionFailed ? explainFailure(error, url) : error;
   } finally {
     done();
   }

@@ -1,9 +1,13 @@
 /** `health` and `status`: how the gateway is. */
 
+import { CallFailed } from "../client/client_error.ts";
+import type { GatewayClient } from "../client/gateway_client.ts";
 import { ago, humanDuration } from "./duration.ts";
 import { cell, jsonText } from "./foreign_text.ts";
 import { callWatched, type Invocation, withGateway } from "./gateway_access.ts";
 import { type JsonObject, object, objects } from "./json_view.ts";
+import { mark } from "./mark.ts";
+import { runningSettings, settingsTrouble } from "./running_settings.ts";
 import { facts, table } from "./table.ts";
 
 /** Most names in one line. */
@@ -43,6 +47,7 @@ export async function statusCommand(invocation: Invocation): Promise<void> {
   await withGateway(invocation, async (client) => {
     const answer = await callWatched(client, invocation, { method: "status", params: {} });
     if (flags.json === true) return terminal.out(`${jsonText(answer)}\n`);
+    const model = await defaultModel(client, invocation);
     const status = object(answer);
     const sessions = object(status.sessions);
     const snapshot = object(client.hello.payload.snapshot);
@@ -52,14 +57,38 @@ export async function statusCommand(invocation: Invocation): Promise<void> {
       ["up for", duration(snapshot.uptimeMs)],
       ["state folder", cell(snapshot.stateDir, 200)],
       ["settings", cell(snapshot.configPath, 200)],
-      ["default model", cell(object(sessions.defaults).model)],
+      ["default model", model ?? cell(object(sessions.defaults).model)],
       ["default agent", cell(object(status.heartbeat).defaultAgentId)],
       ["sessions", cell(sessions.count)],
       ["present", cell(present.length)],
       ["methods", cell(client.hello.methods.length)],
     ]));
+    for (const line of settingsTrouble(runningSettings(status))) {
+      terminal.out(`${mark(terminal, "warning")} ${line}\n`);
+    }
     printSessions(invocation, objects(sessions.recent));
   });
+}
+
+/** The model of new sessions as `provider/model`, which the status tells without its provider. */
+async function defaultModel(
+  client: GatewayClient,
+  invocation: Invocation,
+): Promise<string | undefined> {
+  let answer: unknown;
+  try {
+    answer = await callWatched(client, invocation, {
+      method: "sessions.list",
+      params: { limit: 1 },
+    });
+  } catch (error) {
+    // A gateway that lists no sessions to this caller has told its status all the same.
+    if (error instanceof CallFailed) return undefined;
+    throw error;
+  }
+  const { modelProvider, model } = object(object(answer).defaults);
+  if (typeof modelProvider !== "string" || typeof model !== "string") return undefined;
+  return cell(`${modelProvider}/${model}`);
 }
 
 function printSessions({ terminal }: Invocation, recent: readonly JsonObject[]): void {

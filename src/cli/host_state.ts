@@ -17,17 +17,20 @@ import {
   type SettingSource,
 } from "../config.ts";
 import { type StatePaths, statePaths } from "../config/state_files.ts";
-import { reachableHost } from "../core/host.ts";
+import { hostName, isLoopbackHost, reachableHost } from "../core/host.ts";
 import { quote } from "../core/quote.ts";
 import type { SettingsIssue } from "../services/settings_codec.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import type { ServeFlags } from "./flags.ts";
 import { printable } from "./foreign_text.ts";
+import { type OwnGateway, ownGateway } from "./own_gateway.ts";
 
 /** Where a gateway of this host keeps what it keeps. */
 export interface LocalPaths extends StatePaths {
   readonly stateDir: string;
   readonly config: string;
+  /** Settings files of the state folder that are there and do not count. */
+  readonly passedOver: readonly string[];
 }
 
 /** What a settings text means. */
@@ -53,9 +56,13 @@ export interface HostState {
   readonly settings: ReadSettings;
   /** Absent when none was found. */
   readonly secret?: LocalSecret;
-  /** The gateway's address for a client on this host. */
+  /** The gateway that runs on the state folder. */
+  readonly running?: OwnGateway;
+  /** The gateway's address for a client on this host: where it listens, else where the settings have it. */
   readonly url: string;
-  /** Whether the port is chosen at each start, so that {@linkcode url} cannot be known. */
+  /** Whether others than this host reach it there. */
+  readonly exposed: boolean;
+  /** Whether the port is chosen at each start and none is in use, so that {@linkcode url} is not known. */
   readonly anyPort: boolean;
 }
 
@@ -67,14 +74,15 @@ export async function localPaths(flags: PlaceFlags, env: Environment): Promise<L
   const home = env.HOME ?? env.USERPROFILE;
   const places = demand(resolvePlaces({ flags: placesOnly(flags), env, home }), EXIT.usage);
   const stateDir = resolve(places.stateDir.value);
-  const config = places.config === undefined
-    ? (await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)).path
-    : resolve(places.config.value);
-  return { ...statePaths(stateDir), stateDir, config };
+  const { path: config, passedOver } = places.config === undefined
+    ? await findSettingsFile(stateDir, SETTINGS_FILE_NAMES)
+    : { path: resolve(places.config.value), passedOver: [] };
+  return { ...statePaths(stateDir), stateDir, config, passedOver };
 }
 
 /**
- * Reads the settings and the token. A file that is missing is no error, one that cannot be read is.
+ * Reads the settings, the token, and where a running gateway listens, whatever the settings say now. A
+ * file that is missing is no error, one that cannot be read is.
  * Throws `configuration` for an environment that names no port or address.
  */
 export async function readHostState(
@@ -97,13 +105,18 @@ export async function readHostState(
     EXIT.configuration,
   );
   const secret = localSecret(settings.config, { env, tokenFile });
+  const running = await ownGateway(paths.stateDir);
+  const address = running?.address;
+  const host = address?.host ?? serve.host.host;
   return {
     paths,
     configExists: raw !== undefined,
     settings,
     ...(secret === undefined ? {} : { secret }),
-    url: `ws://${reachableHost(serve.host.host)}:${serve.port.value}`,
-    anyPort: serve.port.value === 0,
+    ...(running === undefined ? {} : { running }),
+    url: address?.url ?? `ws://${reachableHost(host)}:${serve.port.value}`,
+    exposed: !isLoopbackHost(hostName(host)),
+    anyPort: address === undefined && serve.port.value === 0,
   };
 }
 
@@ -123,14 +136,17 @@ function localSecret(
   return secret === undefined ? undefined : { kind: mode, ...secret };
 }
 
-/** Reads a settings text in the format that the end of `path` names. */
+/**
+ * Reads a settings text in the format that the end of `path` names. A variable that this shell does not
+ * have is a warning, as the gateway may have it.
+ */
 export async function readSettings(
   raw: string,
   options: { readonly path: string; readonly env: Environment },
 ): Promise<ReadSettings> {
   const { record, issues } = await parseConfigText(raw, { format: settingsFormat(options.path) });
   if (record === undefined) return { config: defaultConfig(), issues, warnings: [] };
-  return parseConfig(record, { env: options.env });
+  return parseConfig(record, { env: options.env, foreignEnv: true });
 }
 
 /** A file's text, or undefined when it is not there. */

@@ -2,11 +2,12 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { quote } from "../core/quote.ts";
-import { AnswerFailed, CommandFailed, EXIT, EXIT_MEANINGS, type ExitCode } from "./exit_code.ts";
-import { toCommandFailed } from "./failure.ts";
+import { CommandFailed, EXIT, EXIT_MEANINGS, type ExitCode } from "./exit_code.ts";
+import { printFailure, toCommandFailed } from "./failure.ts";
 import type { Flags, ServeFlags } from "./flags.ts";
-import { jsonText, printable } from "./foreign_text.ts";
+import { printable } from "./foreign_text.ts";
 import type { Invocation } from "./gateway_access.ts";
+import { commandsFirst } from "./help_order.ts";
 import type { StartGateway } from "./serve_command.ts";
 import { suggestion } from "./suggestion.ts";
 import { OutputClosed, type Terminal } from "./terminal.ts";
@@ -29,36 +30,60 @@ export async function run(
 ): Promise<ExitCode> {
   const { terminal } = surroundings;
   let exit: ExitCode = EXIT.ok;
-  const program = buildProgram(surroundings, (code) => {
-    exit = code;
+  const asked = asksForJson(args);
+  let complaint = "";
+  const program = buildProgram(surroundings, {
+    finish: (code) => {
+      exit = code;
+    },
+    complain: (text) => {
+      complaint += text;
+      if (!asked) terminal.err(printable(text));
+    },
   });
   try {
     await program.parseAsync([...args], { from: "user" });
     return exit;
   } catch (error) {
     if (error instanceof OutputClosed) return EXIT.outputClosed;
-    // Its message is printed already; 0 is for help and version that were asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    return report(terminal, toCommandFailed(error), program.opts<Flags>().json === true);
+    if (error instanceof CommanderError) {
+      // 0 is for help and version that were asked for.
+      if (error.exitCode === 0) return EXIT.ok;
+      if (asked) printFailure(terminal, usageFailure(complaint), { json: true });
+      return EXIT.usage;
+    }
+    const failed = toCommandFailed(error);
+    printFailure(terminal, failed, { json: asked });
+    return failed.code;
   }
 }
 
-function report(terminal: Terminal, failed: CommandFailed, json: boolean): ExitCode {
-  const { code, message, hint } = failed;
-  const answer = failed instanceof AnswerFailed ? failed.answer : {};
-  if (json) {
-    const error = { message, ...answer, exitCode: code, ...(hint === undefined ? {} : { hint }) };
-    terminal.err(`${jsonText({ ok: false, error }, 0)}\n`);
-    return code;
+/** Whether `--json` is given; known before the command line is understood, which may fail. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? args.length : end).includes("--json");
+}
+
+/** What the parser complained of: an error with a hint in brackets below it, or the help of a command. */
+function usageFailure(complaint: string): CommandFailed {
+  const [first = "", second] = printable(complaint).trim().split("\n");
+  if (!first.startsWith("error: ")) {
+    return new CommandFailed(EXIT.usage, "a command is missing", first);
   }
-  terminal.err(`error: ${message}\n`);
-  if (hint !== undefined) terminal.err(`       ${hint}\n`);
-  return code;
+  return new CommandFailed(
+    EXIT.usage,
+    first.slice("error: ".length),
+    second?.replace(/^\(|\)$/g, ""),
+  );
 }
 
 function buildProgram(
   { terminal, startGateway }: Surroundings,
-  finish: (code: ExitCode) => void,
+  { finish, complain }: {
+    readonly finish: (code: ExitCode) => void;
+    /** Takes what the parser says of a wrong command line. */
+    readonly complain: (text: string) => void;
+  },
 ): Command {
   const program = new Command("clawgate");
   const invocation = (): Invocation => ({ flags: program.opts<Flags>(), terminal });
@@ -67,10 +92,10 @@ function buildProgram(
     .version(VERSION, "-V, --version", "print the release")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, formatHelp: commandsFirst })
     .configureOutput({
       writeOut: (text) => terminal.out(text),
-      writeErr: (text) => terminal.err(printable(text)),
+      writeErr: complain,
     })
     .exitOverride()
     .addHelpText("after", AFTER_HELP);

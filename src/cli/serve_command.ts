@@ -2,13 +2,14 @@
 
 import { SecretFileError } from "../adapters/disk_secret.ts";
 import { StateLockError } from "../adapters/state_lock.ts";
-import { DEFAULT_GATEWAY_URL } from "../client/gateway_url.ts";
+import { SETTING_VARIABLES } from "../config.ts";
 import { ListenError } from "../ports/listener.ts";
 import type { RunningGateway, StartOptions } from "../start_gateway.ts";
 import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
 import type { ServeFlags } from "./flags.ts";
 import { jsonText, printable } from "./foreign_text.ts";
 import { objects } from "./json_view.ts";
+import { otherAddresses } from "./other_address.ts";
 import { portHolder } from "./port_holder.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -31,6 +32,7 @@ export async function serveCommand(
       ...(config === undefined ? {} : { config }),
     },
     env: terminal.env,
+    tell: (line) => terminal.err(printable(`settings: ${line}\n`)),
   }).catch((error) => explainStart(error));
   const forced = Promise.withResolvers<ExitCode>();
   const failed = Promise.withResolvers<never>();
@@ -72,18 +74,24 @@ function surviveRejections(terminal: Terminal): () => void {
 }
 
 function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags): void {
+  const { host, url } = gateway;
+  const others = otherAddresses(
+    { host, port: new URL(url).port || "80" },
+    Deno.networkInterfaces(),
+  );
   if (flags.json === true) {
-    const { url, stateDir, configPath, token, warnings } = gateway;
-    return terminal.out(`${jsonText({ url, stateDir, configPath, token, warnings }, 0)}\n`);
+    const { stateDir, configPath, token, warnings } = gateway;
+    return terminal.out(`${jsonText({ url, others, stateDir, configPath, token, warnings }, 0)}\n`);
   }
-  const page = gateway.url.replace(/^ws/, "http");
+  const page = url.replace(/^ws/, "http");
   const lines = [
-    `listening on ${gateway.url}`,
+    `listening on ${url}`,
+    ...others.map((other) => `for others       ${other}`),
     `page and health  ${page}/  ${page}/healthz`,
     `state folder     ${gateway.stateDir}`,
     `settings         ${gateway.configPath}`,
     secretLine(gateway),
-    `try next         ${nextCommand(gateway, flags)}`,
+    `try next         ${nextCommand(gateway, { flags, env: terminal.env })}`,
   ];
   terminal.out(printable(`${lines.join("\n")}\n`));
   for (const warning of gateway.warnings) terminal.err(printable(`warning: ${warning}\n`));
@@ -106,14 +114,17 @@ function secretLine({ token, secret, configPath }: RunningGateway): string {
   }
 }
 
-/** What works in another shell of this host: addresses and folders that are not the usual ones are named. */
-function nextCommand(gateway: RunningGateway, flags: ServeFlags): string {
-  const usual = gateway.url === DEFAULT_GATEWAY_URL;
+/** What works in another shell of this host: a folder or a file that is not the usual one is named. */
+function nextCommand(
+  { stateDir, configPath }: RunningGateway,
+  { flags, env }: { readonly flags: ServeFlags; readonly env: Terminal["env"] },
+): string {
+  const named = (flag: "stateDir" | "config") =>
+    (flags[flag] ?? env[SETTING_VARIABLES[flag]]) !== undefined;
   return [
     'deno run -A mod.ts chat "hello"',
-    ...(usual ? [] : [`--url ${gateway.url}`]),
-    ...(flags.stateDir === undefined ? [] : [`--state-dir ${shellWord(gateway.stateDir)}`]),
-    ...(flags.config === undefined ? [] : [`--config ${shellWord(gateway.configPath)}`]),
+    ...(named("stateDir") ? [`--state-dir ${shellWord(stateDir)}`] : []),
+    ...(named("config") ? [`--config ${shellWord(configPath)}`] : []),
   ].join(" ");
 }
 

@@ -39,7 +39,7 @@ export async function tokenRotate(invocation: Invocation): Promise<void> {
   }
   const fresh = makeSecret();
   const effect = token.source === "file"
-    ? await rotateInSettings(invocation, fresh)
+    ? await rotateInSettings(invocation, { state, fresh })
     : await rotateInFolder(invocation, { state, fresh });
   if (flags.json === true) {
     return terminal.out(
@@ -51,12 +51,15 @@ export async function tokenRotate(invocation: Invocation): Promise<void> {
 }
 
 /** When a new token counts. */
-type Effect = "now" | "at start" | "after restart";
+type Effect = "now" | "at start" | "after restart" | "unknown";
 
 const EFFECTS: Readonly<Record<Effect, string>> = {
   "now": "The running gateway refuses the old one from now on.",
   "at start": "It counts when the gateway starts.",
   "after restart": "The running gateway takes the old one until it is restarted.",
+  "unknown":
+    "A gateway runs on this state folder but did not let this command in, so whether it takes " +
+    "the new one now is not known; restart it to be sure.",
 };
 
 async function ownState({ flags, terminal }: Invocation): Promise<HostState> {
@@ -68,7 +71,14 @@ async function ownState({ flags, terminal }: Invocation): Promise<HostState> {
   );
 }
 
-function tokenOf({ secret }: HostState): NonNullable<HostState["secret"]> {
+function tokenOf({ secret, settings }: HostState): NonNullable<HostState["secret"]> {
+  if (secret === undefined && settings.config.gateway.auth.unset !== undefined) {
+    throw new CommandFailed(
+      EXIT.failed,
+      "the settings take the secret from a variable that is not set in this shell",
+      "set it here too; `config validate` names it",
+    );
+  }
   if (secret === undefined) {
     throw new CommandFailed(
       EXIT.failed,
@@ -84,7 +94,10 @@ function tokenOf({ secret }: HostState): NonNullable<HostState["secret"]> {
   );
 }
 
-async function rotateInSettings(invocation: Invocation, fresh: string): Promise<Effect> {
+async function rotateInSettings(
+  invocation: Invocation,
+  { state, fresh }: { readonly state: HostState; readonly fresh: string },
+): Promise<Effect> {
   await using desk = await openConfigDesk(invocation);
   const { hash, parsed } = object(await desk.get());
   // Only a reference to the environment is shown as it is written.
@@ -99,7 +112,7 @@ async function rotateInSettings(invocation: Invocation, fresh: string): Promise<
     raw: JSON.stringify({ gateway: { auth: { token: fresh } } }),
     ...(typeof hash === "string" ? { baseHash: hash } : {}),
   });
-  if (!desk.live) return "at start";
+  if (!desk.live) return withoutAnswer(state);
   return object(object(answer).restart).required === true ? "after restart" : "now";
 }
 
@@ -109,7 +122,7 @@ async function rotateInFolder(
 ): Promise<Effect> {
   const running = await connectOwn(invocation, state);
   await replaceSecret(state.paths.token, fresh);
-  if (running === undefined) return "at start";
+  if (running === undefined) return withoutAnswer(state);
   // A gateway that took the new one in ends the connections made with the old one, this one too.
   const { terminal } = invocation;
   const waited = Promise.withResolvers<"after restart">();
@@ -121,6 +134,11 @@ async function rotateInFolder(
   stopTimer();
   await running.close();
   return effect;
+}
+
+/** When it counts for a gateway that was not spoken to. */
+function withoutAnswer({ running }: HostState): Effect {
+  return running === undefined ? "at start" : "unknown";
 }
 
 /** Puts a new file in the place of the old one: a reader sees one or the other, its owner alone. */

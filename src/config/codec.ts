@@ -9,8 +9,8 @@ import type {
   SettingsReading,
   SettingsSchema,
 } from "../services/settings_codec.ts";
-import { type Environment, MAX_SETTINGS_BYTES } from "./document.ts";
-import { bounded, parseConfig } from "./parse.ts";
+import { MAX_SETTINGS_BYTES } from "./document.ts";
+import { bounded, parseConfig, type ParseOptions } from "./parse.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
 import { fillIn, isSecret, restartKeys, uiHints } from "./setting_tree.ts";
 import { loadTextFormat, type SettingsFormat, type TextFormat } from "./text_format.ts";
@@ -68,21 +68,27 @@ export function configSchema(): SettingsSchema {
   return { schema: { ...schema }, uiHints: uiHints() };
 }
 
-/** The codec for one format; `env` fills in references to the environment. */
-export async function settingsCodec(options: {
-  readonly format: SettingsFormat;
-  readonly env: Environment;
-}): Promise<SettingsCodec<Config>> {
+/** The config without what it holds besides settings. */
+function onlySettings(config: Config): unknown {
+  const { disabled: _disabled, ...models } = config.models;
+  const { unset: _unset, ...auth } = config.gateway.auth;
+  return { ...config, models, gateway: { ...config.gateway, auth } };
+}
+
+/** The codec for one format; `env` fills in references to the environment, as {@linkcode parseConfig} has it. */
+export async function settingsCodec(
+  options: ParseOptions & { readonly format: SettingsFormat },
+): Promise<SettingsCodec<Config>> {
   const { format, env } = options;
   const text = await loadTextFormat(format);
   const patchText = await loadTextFormat("json5");
-  const parse = (document: JsonObject) => parseConfig(document, { env });
+  const parse = (document: JsonObject) => parseConfig(document, options);
   return {
     read: (raw) => readWith(text, raw),
     readPatch: (raw) => readWith(patchText, raw),
     parse,
     fill: (document) => {
-      const filled = fillIn(document, toJson(parse(document).config));
+      const filled = fillIn(document, toJson(onlySettings(parse(document).config)));
       return isObject(filled) ? filled : document;
     },
     edit: (raw, next) => text.edit(raw, next) ?? text.write(next),

@@ -101,11 +101,19 @@ export function hasReference(text: string): boolean {
   return false;
 }
 
+/** A reference that should have been filled in and was not. */
+export interface Unfilled {
+  readonly path: SettingPath;
+  readonly message: string;
+  /** The variable, when it is merely not set; absent where the reference can never be filled in. */
+  readonly variable?: string;
+}
+
 /** A document with its references filled in, and those that were not. */
 export interface Substituted {
   readonly document: JsonObject;
   /** References that should have been filled in. */
-  readonly missing: readonly { readonly path: SettingPath; readonly message: string }[];
+  readonly missing: readonly Unfilled[];
   /** Texts that refer to the environment where references stay as written. */
   readonly literal: readonly SettingPath[];
 }
@@ -113,32 +121,32 @@ export interface Substituted {
 /**
  * Fills in `${NAME}` in the text values for which `fills` says so; there `$${NAME}` stands for a literal
  * `${NAME}`. A name is upper-case letters, digits and underscores. A variable that the environment lacks
- * is sought in the document's own `env` section; one found nowhere, empty, or the gateway's own
- * (`CLAWGATE_…`) is missing and stays as written.
+ * is sought in the document's own `env` section; one found nowhere, empty, itself waiting for a variable
+ * that is not set, or the gateway's own (`CLAWGATE_…`) is missing and stays as written.
  */
 export function substitute(document: JsonObject, options: {
   readonly env: Environment;
   readonly fills: (path: SettingPath) => boolean;
 }): Substituted {
   const { env, fills } = options;
-  const missing: { path: SettingPath; message: string }[] = [];
+  const missing: Unfilled[] = [];
   const literal: SettingPath[] = [];
-  const own = ownVariables(document);
+  const own = ownVariables(document, env);
   let budget = MAX_SUBSTITUTED_CHARS;
   const fill = (text: string, path: SettingPath): string =>
     text.replace(REFERENCE, (whole, escape: string, name: string) => {
       if (escape !== "") return whole.slice(1);
       const named = escapeText(name);
-      const stays = (message: string): string => {
-        missing.push({ path, message });
+      const stays = (message: string, variable?: string): string => {
+        missing.push({ path, message, ...(variable === undefined ? {} : { variable }) });
         return whole;
       };
       if (OWN_VARIABLE.test(name)) {
         return stays(`refers to ${named}; the gateway's own variables are never filled in`);
       }
-      const value = (Object.hasOwn(env, name) ? env[name] : undefined) || own.get(name);
+      const value = variableOf(env, name) ?? own.get(name);
       if (value === undefined || value === "") {
-        return stays(`needs the environment variable ${named}, which is not set`);
+        return stays(`needs the environment variable ${named}, which is not set`, named);
       }
       budget -= value.length;
       return budget >= 0 ? value : stays(`grows too long with the environment variable ${named}`);
@@ -163,13 +171,29 @@ export function substitute(document: JsonObject, options: {
   return { document: walkObject(document, []), missing, literal };
 }
 
-function ownVariables(document: JsonObject): ReadonlyMap<string, string> {
+/** The value of a variable; one that is empty counts as not set. */
+function variableOf(env: Environment, name: string): string | undefined {
+  return (Object.hasOwn(env, name) ? env[name] : undefined) || undefined;
+}
+
+/** The variables that the document brings; their own references are filled in from `env` alone. */
+function ownVariables(document: JsonObject, env: Environment): ReadonlyMap<string, string> {
   const own = new Map<string, string>();
   const section = document.env;
   if (!isObject(section)) return own;
+  let budget = MAX_SUBSTITUTED_CHARS;
   for (const variables of [section, isObject(section.vars) ? section.vars : {}]) {
     for (const [name, value] of Object.entries(variables)) {
-      if (typeof value === "string") own.set(name, value);
+      if (typeof value !== "string") continue;
+      let whole = true;
+      const filled = value.replace(REFERENCE, (reference, escape: string, inner: string) => {
+        if (escape !== "") return reference.slice(1);
+        const found = OWN_VARIABLE.test(inner) ? undefined : variableOf(env, inner);
+        budget -= found?.length ?? 0;
+        whole &&= found !== undefined && budget >= 0;
+        return whole ? found ?? "" : "";
+      });
+      if (whole) own.set(name, filled);
     }
   }
   return own;

@@ -11,6 +11,7 @@ import type {
   SettingsIssue,
 } from "../services/settings_codec.ts";
 import { type Environment, pathText, substitute, toDocument } from "./document.ts";
+import { modelProblem, modelSettings } from "./model_name.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
 import { MIN_SECRET_CHARS } from "./secret_text.ts";
 import {
@@ -21,6 +22,7 @@ import {
   type Setting,
   SETTINGS,
 } from "./setting_tree.ts";
+import { type Gaps, gapsOf } from "./unset_variable.ts";
 
 /** Most issues and most warnings in one answer; the last says how many more there are. */
 export const MAX_SETTINGS_ISSUES = 100;
@@ -28,14 +30,24 @@ export const MAX_SETTINGS_ISSUES = 100;
 /** Longest value quoted in a message, in characters. */
 const MAX_VALUE_CHARS = 80;
 
+/** How a record is made settings. */
+export interface ParseOptions {
+  /** Fills in `${NAME}` in secrets and in the addresses of providers. */
+  readonly env: Environment;
+  /**
+   * `env` is not the gateway's: a variable that it lacks may be set where the gateway runs, so that it is
+   * a warning wherever it is needed. Default false.
+   */
+  readonly foreignEnv?: boolean;
+}
+
 /**
- * Makes the settings of a plain record. `env` fills in `${NAME}` in secrets and in the addresses of
- * providers; nothing of it appears in an issue or a warning. With issues, `config` is the defaults alone. The record is not changed.
+ * Makes the settings of a plain record. Nothing of the environment appears in an issue or a warning. A
+ * provider that needs a variable that is not set is kept and named in `models.disabled`, with a warning;
+ * a secret of the gateway that needs one is an issue. With issues, `config` is the defaults alone. The
+ * record is not changed.
  */
-export function parseConfig(
-  record: unknown,
-  options: { readonly env: Environment },
-): ParsedSettings<Config> {
+export function parseConfig(record: unknown, options: ParseOptions): ParsedSettings<Config> {
   const outcome = toDocument(record);
   if (!outcome.ok) {
     return failed([{ path: outcome.path, message: outcome.message }], []);
@@ -45,22 +57,20 @@ export function parseConfig(
     env: options.env,
     fills: fillsReferences,
   });
-  const warnings = bounded([...warningsOf(document), ...literal.filter(hasEffect).map(unfilled)]);
-  const found: SettingsIssue[] = missing.map(({ path, message }) => ({
-    path: pathText(path),
-    message,
-  }));
-  found.push(...misplacedLists(document));
-  const result = v.safeParse(ConfigSchema, filled);
+  const gaps = gapsOf(missing, { document: filled, foreignEnv: options.foreignEnv === true });
+  const warnings = bounded([
+    ...gaps.warnings,
+    ...warningsOf(document),
+    ...literal.filter(hasEffect).map(unfilled),
+  ]);
+  const found: SettingsIssue[] = [...gaps.issues, ...misplacedLists(document)];
+  const result = v.safeParse(ConfigSchema, gaps.document);
   for (const issue of result.issues ?? []) found.push(explainIssue(issue, document));
-  if (result.success) found.push(...crossIssues(result.output));
+  if (result.success) found.push(...crossIssues(result.output, gaps));
   const issues = bounded(firstOfEachPath(found));
   if (!result.success || issues.length > 0) return failed(issues, warnings);
-  return {
-    config: result.output,
-    issues,
-    warnings: bounded([...warnings, ...advice(result.output)]),
-  };
+  const config = gaps.close(result.output);
+  return { config, issues, warnings: bounded([...warnings, ...advice(config)]) };
 }
 
 /** A reference that its reader may have meant to be filled in. */
@@ -129,7 +139,7 @@ function misplacedLists(document: JsonObject): readonly SettingsIssue[] {
 }
 
 /** What no single setting can tell. */
-function crossIssues(config: Config): readonly SettingsIssue[] {
+function crossIssues(config: Config, { secrets }: Gaps): readonly SettingsIssue[] {
   const issues: SettingsIssue[] = [];
   const seen = new Set<string>();
   config.agents.list.forEach(({ id }, index) => {
@@ -141,7 +151,7 @@ function crossIssues(config: Config): readonly SettingsIssue[] {
     seen.add(key);
   });
   const { mode, password } = config.gateway.auth;
-  if (mode === "password" && password === undefined) {
+  if (mode === "password" && password === undefined && !secrets.includes("password")) {
     const message = "is required when gateway.auth.mode is password";
     issues.push({ path: "gateway.auth.password", message });
   }
@@ -163,6 +173,10 @@ function advice(config: Config): readonly SettingsIssue[] {
       path: "agents.list",
       message: "marks several agents as default; the first counts",
     });
+  }
+  for (const { path, model } of modelSettings(config)) {
+    const problem = modelProblem(config, model);
+    if (problem !== undefined) warnings.push({ path, message: problem });
   }
   return warnings;
 }

@@ -433,5 +433,25 @@ export type DeepReadonly<Value> = Value extends readonly (infer Item)[]
   : Value extends object ? { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> }
   : Value;
 
+/**
+ * Providers that cannot be called as variables of the environment are not set: the provider's id, and
+ * the names of the variables that it waits for, each once and at least one.
+ */
+export type DisabledProviders = Readonly<Record<string, readonly string[]>>;
+
+/** The kinds of secret that guard the gateway. */
+export type SecretKind = "token" | "password";
+
 /** Every setting with defaults filled in. */
-export type Config = DeepReadonly<v.InferOutput<typeof ConfigSchema>>;
+export type Config = DeepReadonly<v.InferOutput<typeof ConfigSchema>> & {
+  readonly gateway: {
+    readonly auth: {
+      /** No setting: secrets that another environment than this may fill in; absent where none are. */
+      readonly unset?: readonly SecretKind[];
+    };
+  };
+  readonly models: {
+    /** No setting; absent where there are none. */
+    readonly disabled?: DisabledProviders;
+  };
+};

@@ -26,11 +26,16 @@ export function agentOptions(config: Config): AgentOptions {
   };
 }
 
-/** The providers that can be called; those of an API that is not spoken are left out. */
+/**
+ * The providers of the models that there are, with the variables that a disabled one waits for; those
+ * of an API that is not spoken are left out.
+ */
 export function providerOptions(config: Config): readonly ProviderOptions[] {
+  const disabled = config.models.disabled ?? {};
   return Object.entries(config.models.providers).flatMap(([id, provider]) => {
     const { api } = provider;
     if (api !== "openai-completions" && api !== "anthropic-messages") return [];
-    return [{ ...provider, id, api }];
+    const unset = Object.hasOwn(disabled, id) ? disabled[id] : undefined;
+    return [{ ...provider, id, api, ...(unset === undefined ? {} : { unset }) }];
   });
 }

@@ -179,13 +179,14 @@ export interface GatewaySecret {
 /**
  * The gateway's secret, at the start and whenever the settings change: a token of flag, environment,
  * file, then state folder; a password of the file. The mode is the file's; where it names none,
- * `password` if a password is set and no token is, that of the state folder aside.
+ * `password` if a password is set and no token is, that of the state folder aside. A secret that the file
+ * takes from an environment that is not known here is set, and absent.
  */
 export function resolveSecret(options: {
   readonly flags: ServeFlags;
   readonly env: Environment;
   /** The file's `gateway.auth`. */
-  readonly auth: Pick<Config["gateway"]["auth"], "mode" | "token" | "password">;
+  readonly auth: Pick<Config["gateway"]["auth"], "mode" | "token" | "password" | "unset">;
   /** The token in the state folder; absent where there is none. */
   readonly stateToken?: string;
 }): GatewaySecret {
@@ -199,9 +200,14 @@ export function resolveSecret(options: {
   const password: Sourced<string> | undefined = auth.password === undefined
     ? undefined
     : { value: auth.password, source: "file" };
+  const unset = auth.unset ?? [];
+  const set = {
+    token: token !== undefined || unset.includes("token"),
+    password: password !== undefined || unset.includes("password"),
+  };
   return {
-    mode: auth.mode ?? (password !== undefined && token === undefined ? "password" : "token"),
-    token: token ?? (stateToken === undefined ? undefined : {
+    mode: auth.mode ?? (set.password && !set.token ? "password" : "token"),
+    token: token ?? (set.token || stateToken === undefined ? undefined : {
       value: stateToken,
       source: "state folder",
     }),

@@ -4,8 +4,7 @@
  */
 
 import { Disconnect, toGatewayError } from "./error.ts";
-import type { Link } from "./link.ts";
-import { MAX_CLOSE_REASON_BYTES } from "./link.ts";
+import { type Link, MAX_CLOSE_REASON_BYTES, type Outgoing } from "./link.ts";
 import type { Effect, Input, Machine, Outcome, WireTypes } from "./machine.ts";
 import { type Delivery, LINK_HIGH_WATER_BYTES, Outbox } from "./outbox.ts";
 import { cutToBytes } from "./quote.ts";
@@ -27,7 +26,7 @@ export interface CallScope<Value = unknown> {
 export interface Wire<T extends WireTypes> {
   readonly machine: Machine<T>;
   decode(data: string | Uint8Array): T["Frame"];
-  encode(frame: T["Out"], sequence: number): string;
+  encode(frame: T["Out"], sequence: number): Outgoing;
   delivery(frame: T["Out"]): Delivery;
   /** Does a call; may answer at once or later, may throw what `core/error.ts` defines. */
   call(call: T["Call"], scope: CallScope<T["Value"]>): T["Value"] | Promise<T["Value"]>;
@@ -37,9 +36,6 @@ export interface Wire<T extends WireTypes> {
   /** Told once, when the connection is over: the last sequence number taken. */
   ended?(summary: { readonly sequence: number; readonly code: number }): void;
 }
-
-/** How long a peer has to answer a close before it is dropped. */
-export const CLOSE_DEADLINE_MS = 5_000;
 
 /** How long a peer that is behind may take nothing at all, in milliseconds, before it is closed. */
 export const STALL_DEADLINE_MS = 10_000;
@@ -74,7 +70,6 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
   #firstEffects: readonly Effect<T>[];
   #unsubscribe: (() => void) | undefined;
   #abort: AbortController | undefined;
-  #deadline: (() => void) | undefined;
   #stall: (() => void) | undefined;
   #busy = false;
   #paused = false;
@@ -119,7 +114,6 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
     this.#phase = "closed";
     this.#guard(() => this.#feed({ type: "close", code }));
     this.#release();
-    this.#deadline?.();
     this.#wire.ended?.({ sequence: this.#outbox.sequence, code });
   }
 
@@ -135,7 +129,6 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
     this.#outbox.drain();
     this.#outbox.close();
     this.#link.close(code, cutToBytes(reason, MAX_CLOSE_REASON_BYTES));
-    this.#deadline = this.#schedule(CLOSE_DEADLINE_MS, () => this.#link.terminate());
     this.#release();
     if (this.#paused) this.#link.resume();
   }

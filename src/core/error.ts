@@ -1,7 +1,8 @@
 /**
  * The two things that the gateway throws on purpose: {@linkcode GatewayError} answers the request,
- * {@linkcode Disconnect} ends the connection. Everything else that is thrown is a defect or a failing
- * port and is answered as `UNAVAILABLE` without its text.
+ * {@linkcode Disconnect} ends the connection. A port's file may define a {@linkcode PortFailure}, which
+ * is answered as `UNAVAILABLE` with what it says to those who asked. Everything else that is thrown is
+ * a defect and is answered as `UNAVAILABLE` without its text.
  */
 
 /** The codes that an answer may carry. Source: the protocol document, "Error Shape". */
@@ -57,6 +58,22 @@ export class Disconnect extends Error {
   }
 }
 
+/** What those who asked may read of a failure. */
+export interface Told {
+  /** What failed and what to do next: a fixed text, so that no path, secret or foreign word is in it. */
+  readonly message: string;
+  /** Asking the same again may succeed without anybody doing something about it. */
+  readonly retryable: boolean;
+}
+
+/**
+ * A failure of what the gateway stands on, base of the errors that ports define. `message` is for the
+ * log and for who runs the gateway and may name files; `told` is all that clients read.
+ */
+export abstract class PortFailure extends Error {
+  abstract readonly told: Told;
+}
+
 /** The request was wrong: `INVALID_REQUEST`. */
 export function invalidRequest(message: string, extras: ErrorExtras = {}): GatewayError {
   return new GatewayError("INVALID_REQUEST", message, extras);
@@ -70,6 +87,10 @@ export function describeError(error: unknown): string {
 /** What a thrown value becomes as an answer; a defect's own text stays inside. */
 export function toGatewayError(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
+  if (thrown instanceof PortFailure) {
+    const { message, retryable } = thrown.told;
+    return new GatewayError("UNAVAILABLE", message, retryable ? { retryable } : {});
+  }
   return new GatewayError("UNAVAILABLE", "internal error; see the gateway's log", {
     retryable: true,
   });

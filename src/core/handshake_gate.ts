@@ -1,10 +1,17 @@
 /** Bounds the connections that have not proved yet who they are. */
 
-/** Unproved connections of one source; one more closes that source's oldest. */
-export const MAX_PENDING_PER_SOURCE = 64;
+import { network } from "./host.ts";
 
-/** Unproved connections in all; one more closes the oldest of the source that has most. */
-export const MAX_PENDING = 1_024;
+/** How many connections may wait at a gate. */
+export interface GateBounds {
+  /** Unproved connections of one source; one more closes that source's oldest. */
+  readonly perSource: number;
+  /** Unproved connections in all; one more closes the oldest of the source that has most. */
+  readonly total: number;
+}
+
+/** The bounds of a handshake in which a party proves who it is. */
+export const HANDSHAKE_BOUNDS: GateBounds = { perSource: 64, total: 1_024 };
 
 /**
  * Counts connections in their handshake. When a bound is reached an older one gives way, not the new
@@ -12,18 +19,27 @@ export const MAX_PENDING = 1_024;
  */
 export class HandshakeGate {
   readonly #sources = new Map<string, Set<() => void>>();
+  readonly #bounds: GateBounds;
   #pending = 0;
+
+  constructor(bounds: GateBounds = HANDSHAKE_BOUNDS) {
+    this.#bounds = bounds;
+  }
 
   /** Connections in their handshake. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Enters a connection of `source`; `evict` closes it. The returned function takes it out again. */
-  enter(source: string, evict: () => void): () => void {
+  /**
+   * Enters a connection from `address`; `evict` closes it. The returned function takes it out again and is
+   * safe to call twice. Addresses of one network count as one source.
+   */
+  enter(address: string, evict: () => void): () => void {
+    const source = network(address);
     const own = this.#sources.get(source);
-    if (own !== undefined && own.size >= MAX_PENDING_PER_SOURCE) this.#evictOldest(own);
-    else if (this.#pending >= MAX_PENDING) this.#evictOldest(this.#largest());
+    if (own !== undefined && own.size >= this.#bounds.perSource) this.#evictOldest(own);
+    else if (this.#pending >= this.#bounds.total) this.#evictOldest(this.#largest());
     let entries = this.#sources.get(source);
     if (entries === undefined) this.#sources.set(source, entries = new Set());
     entries.add(evict);

@@ -113,3 +113,20 @@ function parseOrigin(text: string): URL | undefined {
     return undefined;
   }
 }
+
+/**
+ * What one host has of addresses, as a name to count by: an IPv4 address as it is, also when mapped into
+ * IPv6; of IPv6 the first four groups.
+ */
+export function network(address: string): string {
+  const ip = address.toLowerCase();
+  const mapped = /^[0:]*:ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(ip)?.[1];
+  if (mapped !== undefined) return mapped;
+  if (!ip.includes(":")) return ip;
+  const [head = "", tail] = ip.replace(/%.*$/, "").split("::");
+  const front = head === "" ? [] : head.split(":");
+  const back = tail === undefined || tail === "" ? [] : tail.split(":");
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
+  const groups = [...front, ...new Array<string>(gap).fill("0"), ...back];
+  return groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":");
+}

@@ -1,5 +1,7 @@
 /** A connection's transport, whatever carries it: one side of a conversation in whole messages. */
 
+import type { Envelope } from "./shared_text.ts";
+
 /** What a link tells its one listener, in order, never from inside a call to the link. */
 export interface LinkListener {
   /** One whole message: text, or bytes where the peer sent a binary frame. */
@@ -9,6 +11,9 @@ export interface LinkListener {
   /** The link is gone; nothing follows. 1006 when the peer vanished without a close. */
   closed(code: number, reason: string): void;
 }
+
+/** A message to send: text, text that others are sent too, or bytes, which go as a binary frame. */
+export type Outgoing = string | Envelope | Uint8Array<ArrayBuffer>;
 
 /** How a message is to be sent. */
 export interface SendOptions {
@@ -21,8 +26,11 @@ export interface Link {
   /** Starts delivery; messages that came earlier are delivered now. Called once. */
   attach(listener: LinkListener): void;
   /** Queues one message; never waits. Order is kept. */
-  send(data: string | Uint8Array, options?: SendOptions): void;
-  /** Starts the closing handshake with a code and a reason of at most 123 bytes of UTF-8. */
+  send(data: Outgoing, options?: SendOptions): void;
+  /**
+   * Starts the closing handshake with a code and a reason of at most 123 bytes of UTF-8, behind all that
+   * is buffered. A peer that has not taken part after {@linkcode CLOSE_DEADLINE_MS} is dropped.
+   */
   close(code: number, reason: string): void;
   /** Drops the connection at once, with all that is buffered. */
   terminate(): void;
@@ -40,3 +48,6 @@ export interface Link {
 
 /** The most bytes that a close frame's reason holds (RFC 6455, section 5.5). */
 export const MAX_CLOSE_REASON_BYTES = 123;
+
+/** How long a peer has to answer a close before it is dropped, in milliseconds. */
+export const CLOSE_DEADLINE_MS = 5_000;

@@ -3,7 +3,7 @@
  * when the peer does not keep up.
  */
 
-import type { Link, SendOptions } from "./link.ts";
+import type { Link, Outgoing, SendOptions } from "./link.ts";
 
 /**
  * What happens to a frame when the peer is behind: `drop` leaves it out (its loss is harmless),
@@ -32,7 +32,7 @@ export const MAX_HELD_BYTES = 32 * 1024 * 1024;
 const PATIENT: SendOptions = { patient: true };
 
 interface Waiting {
-  data: string;
+  data: Outgoing;
   readonly sequence: number;
   readonly delivery: Delivery;
 }
@@ -40,7 +40,7 @@ interface Waiting {
 /** The outgoing side of one connection. */
 export class Outbox<Frame> {
   readonly #link: Link;
-  readonly #encode: (frame: Frame, sequence: number) => string;
+  readonly #encode: (frame: Frame, sequence: number) => Outgoing;
   readonly #maxBytes: number;
   readonly #overflowed: () => void;
   readonly #urgent: Waiting[] = [];
@@ -55,7 +55,7 @@ export class Outbox<Frame> {
    */
   constructor(options: {
     link: Link;
-    encode: (frame: Frame, sequence: number) => string;
+    encode: (frame: Frame, sequence: number) => Outgoing;
     maxBytes: number;
     overflowed: () => void;
   }) {

@@ -1,6 +1,6 @@
 /** HTTP requests as the routes see them, whichever listener they came through. */
 
-import type { Link } from "./link.ts";
+import type { ServerSocket } from "./web_socket.ts";
 
 /** How a request arrived. */
 export interface Arrival {
@@ -8,12 +8,18 @@ export interface Arrival {
   readonly remoteAddress: string;
   /** The connection is encrypted. */
   readonly secure: boolean;
-  /**
-   * Present when the request asks for a WebSocket: accepts it. Return the response that this gives;
-   * `accept` receives the link once the handshake is done.
-   */
-  readonly upgrade?: (accept: (link: Link) => void) => Response;
+  /** Present when the request asks for a WebSocket: accepts it. Return the response that this gives. */
+  readonly upgrade?: Upgrade;
 }
+
+/**
+ * Accepts a WebSocket. `accept` receives the socket once the handshake is done, and gives it a listener
+ * before it returns; `protocol` is the one of the client's subprotocols that the route speaks, absent: none.
+ */
+export type Upgrade = (
+  accept: (socket: ServerSocket) => void,
+  options?: { readonly protocol?: string },
+) => Response;
 
 /** Answers one request. Must not throw. */
 export type Serve = (request: Request, arrival: Arrival) => Response | Promise<Response>;

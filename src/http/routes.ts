@@ -2,9 +2,9 @@
 
 import { Hono } from "hono";
 import { hostAllowed, originAllowed } from "../core/host.ts";
-import type { Link } from "../core/link.ts";
 import type { Peer } from "../core/peer.ts";
 import type { Serve } from "../core/serve.ts";
+import type { ServerSocket } from "../core/web_socket.ts";
 import { peerOf } from "./peer.ts";
 
 /** What the routes are made of; every function is asked at each request, so settings apply live. */
@@ -21,7 +21,7 @@ export interface RouteOptions {
   /** The page at `/`. */
   readonly page: string;
   /** Serves one connection. */
-  readonly connect: (link: Link, peer: Peer) => void;
+  readonly connect: (socket: ServerSocket, peer: Peer) => void;
 }
 
 /** Sent with every answer: nothing of ours runs in a frame, loads from elsewhere, or is guessed at. */
@@ -44,7 +44,7 @@ export function createRoutes(options: RouteOptions): Serve {
     const peer = peerOf(request.headers, { remoteAddress, trustedProxies });
     const refusal = refuse(peer, options);
     if (refusal !== undefined) return refusal;
-    if (upgrade !== undefined) return upgrade((link) => options.connect(link, peer));
+    if (upgrade !== undefined) return upgrade((socket) => options.connect(socket, peer));
     return app.fetch(request, { peer });
   };
 }

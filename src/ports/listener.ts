@@ -21,6 +21,10 @@ export interface ListenOptions {
   readonly failed?: (error: unknown) => void;
   /** A WebSocket message longer than this closes its connection with 1009. */
   readonly maxMessageBytes: number;
+  /** The body of a request longer than this is refused with 413; absent: 1 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Certificate chain and private key as PEM text; absent: connections are not encrypted. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 /** Starts a listener; rejects with {@linkcode ListenError} when the address cannot be had. */

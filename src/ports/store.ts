@@ -8,6 +8,7 @@
  * {@linkcode StoreMisuse}.
  */
 
+import { PortFailure, type Told } from "../core/error.ts";
 import { quote } from "../core/quote.ts";
 
 /** A JSON value: what `JSON.parse` can return. */
@@ -125,19 +126,54 @@ export class StoreConflict extends Error {
   }
 }
 
+/** What a {@linkcode StoreUnavailable} is made with besides its message. */
+export interface StoreFailureOptions {
+  /** What the database threw. */
+  readonly cause?: unknown;
+  /** It will fail again until who runs the gateway has done something about it. */
+  readonly lasting?: boolean;
+}
+
 /**
  * The database cannot serve now: busy, full, damaged, out of reach or closed. Nothing of a commit that
  * failed so was applied. The message names what failed and what to do.
  */
-export class StoreUnavailable extends Error {
-  override readonly name = "StoreUnavailable";
+export class StoreUnavailable extends PortFailure {
+  override readonly name: string = "StoreUnavailable";
+  override readonly told: Told;
+
+  constructor(message: string, { cause, lasting = false }: StoreFailureOptions = {}) {
+    super(message, cause === undefined ? {} : { cause });
+    this.told = lasting ? OUT_OF_ORDER : BUSY;
+  }
 }
 
 /**
  * There is no room for what a commit adds: its bound, the disk or a quota is reached. Reads work, and so
  * do commits that only remove as long as the disk lets the database write at all.
  */
-export class StoreFull extends StoreUnavailable {}
+export class StoreFull extends StoreUnavailable {
+  override readonly name: string = "StoreFull";
+  override readonly told: Told = FULL;
+}
+
+const BUSY: Told = {
+  message: "the gateway's database cannot serve now; try again in a moment",
+  retryable: true,
+};
+
+const OUT_OF_ORDER: Told = {
+  message:
+    "the gateway's database is out of order; who runs the gateway finds the cause and the remedy in its log",
+  retryable: false,
+};
+
+const FULL: Told = {
+  message:
+    "the gateway has no room to store this; delete sessions that are no longer needed (sessions.list, " +
+    "sessions.delete), or have disk space freed on its host, then try again",
+  retryable: false,
+};
 
 /** A defect of the caller: an argument that no adapter accepts. Nothing was applied. */
 export class StoreMisuse extends Error {

@@ -2,6 +2,7 @@
 
 import type { Role, Scope } from "../core/access.ts";
 import type { DeviceId } from "../core/id.ts";
+import { network } from "../core/host.ts";
 import type { Peer } from "../core/peer.ts";
 import { FailureLimiter, type FailureLimits } from "../core/rate.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -205,27 +206,14 @@ function isOwnProgram(peer: Peer): boolean {
 export function failureSource(peer: Peer): string {
   const { ip, local, forwarded, claimedIp, origin } = peer;
   const way = forwarded === true
-    ? claimedIp === undefined ? "forwarded" : `for ${network(claimedIp.toLowerCase())}`
+    ? claimedIp === undefined ? "forwarded" : `for ${network(claimedIp)}`
     : local
     ? "local"
     : "remote";
-  return `${network(ip.toLowerCase())} ${way} ${origin === undefined ? "program" : "page"}`;
+  return `${network(ip)} ${way} ${origin === undefined ? "program" : "page"}`;
 }
 
 /** The name under which all failures through a proxy are counted. */
 function proxyOf(peer: Peer): string {
-  return network(peer.ip.toLowerCase());
-}
-
-/** An IPv4 address as it is, also when mapped into IPv6; of IPv6 the first four groups. */
-function network(ip: string): string {
-  const mapped = /^[0:]*:ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(ip)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!ip.includes(":")) return ip;
-  const [head = "", tail] = ip.replace(/%.*$/, "").split("::");
-  const front = head === "" ? [] : head.split(":");
-  const back = tail === undefined || tail === "" ? [] : tail.split(":");
-  const gap = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
-  const groups = [...front, ...new Array<string>(gap).fill("0"), ...back];
-  return groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":");
+  return network(peer.ip);
 }

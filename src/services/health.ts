@@ -13,11 +13,8 @@ import type { VersionCounters } from "./state_versions.ts";
 
 export type { HealthSummary } from "./health_summary.ts";
 
-/** How long a summary is served, in milliseconds. Source: the reference gateway. */
+/** How long a summary of a state that does not change is served, in milliseconds. Source: the reference gateway. */
 export const HEALTH_MAX_AGE_MS = 60_000;
-
-/** Shortest time between two refreshes that nobody waits for, in milliseconds. */
-export const HEALTH_REFRESH_INTERVAL_MS = 1_000;
 
 /** Shortest time between two broadcasts to a tenant, in milliseconds; the newest summary is sent. */
 export const HEALTH_BROADCAST_INTERVAL_MS = 1_000;
@@ -49,9 +46,9 @@ export class HealthMonitor {
   }
 
   /**
-   * The summary: the cached one, at once, when it is at most {@linkcode HEALTH_MAX_AGE_MS} old (what
-   * changed since is then looked at in the background), else a new one. With `probe` it is always made
-   * after the call. Rejects when the store does not answer.
+   * The summary: the cached one, at once, when nothing that it shows has changed since it was begun and
+   * it is at most {@linkcode HEALTH_MAX_AGE_MS} old; else a new one. With `probe` it is always made after
+   * the call. Rejects when the store does not answer.
    */
   summary(
     tenant: TenantId,
@@ -66,7 +63,7 @@ export class HealthMonitor {
     return this.#boards.get(tenant)?.current;
   }
 
-  /** Something that the summary shows has changed: the next call that reads the cache renews it. */
+  /** Something that the summary shows has changed: no later call is answered with an earlier summary. */
   invalidate(tenant: TenantId): void {
     this.#boards.get(tenant)?.invalidate();
   }
@@ -137,10 +134,12 @@ class Board {
   readonly #parts: BoardParts;
   readonly #pacer: Pacer;
   current: HealthSummary | undefined;
-  /** When the current summary was begun and when a refresh was last tried, monotonic. */
+  /** When the current summary was begun, monotonic. */
   #madeAt = 0;
-  #triedAt = -Infinity;
-  #stale = false;
+  /** How often what the summary shows has changed, and which of these states the reads are of. */
+  #version = 0;
+  #madeOf = 0;
+  #refreshingOf = 0;
   #refreshing: Promise<HealthSummary> | undefined;
   #probing: Promise<HealthSummary> | undefined;
 
@@ -156,14 +155,14 @@ class Board {
   }
 
   summary(): HealthSummary | Promise<HealthSummary> {
-    const current = this.current;
-    if (current === undefined) return this.#refresh();
-    const now = this.#parts.clock.monotonic();
-    if (now - this.#madeAt > HEALTH_MAX_AGE_MS) return this.#refresh();
-    if (this.#stale && now - this.#triedAt >= HEALTH_REFRESH_INTERVAL_MS) {
-      this.refreshInBackground();
+    const { current } = this;
+    const age = this.#parts.clock.monotonic() - this.#madeAt;
+    if (current !== undefined && this.#madeOf === this.#version && age <= HEALTH_MAX_AGE_MS) {
+      return current;
     }
-    return current;
+    // A refresh that began before the last change may have read what was before it.
+    const late = this.#refreshing !== undefined && this.#refreshingOf !== this.#version;
+    return late ? this.probe() : this.#refresh();
   }
 
   /** All who ask while a refresh runs share the one that follows it. */
@@ -181,7 +180,7 @@ class Board {
   }
 
   invalidate(): void {
-    this.#stale = true;
+    this.#version++;
   }
 
   stop(): void {
@@ -194,16 +193,11 @@ class Board {
 
   async #renew(): Promise<HealthSummary> {
     const began = this.#parts.clock.monotonic();
-    this.#triedAt = began;
-    // Changes that come while the store is read make the outcome stale again.
-    this.#stale = false;
-    try {
-      this.current = await this.#parts.read();
-    } catch (error) {
-      this.#stale = true;
-      throw error;
-    }
+    // Changes that come while the store is read make the outcome stale.
+    const version = this.#refreshingOf = this.#version;
+    this.current = await this.#parts.read();
     this.#madeAt = began;
+    this.#madeOf = version;
     this.#parts.renewed();
     this.#pacer.request();
     return this.current;

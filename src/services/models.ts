@@ -45,7 +45,7 @@ export class Models {
       if (first !== undefined) return first;
       throw invalidRequest("no model is configured: add one under models.providers");
     }
-    const found = find(models, this.#meaning(name));
+    const found = findModel(models, this.#meaning(name));
     if (found !== undefined) return found;
     if (name === fallback) {
       const named = byName(this.#meaning(name));
@@ -59,7 +59,7 @@ export class Models {
     const name = wanted?.trim();
     if (!name) return this.resolve(undefined);
     const meant = this.#meaning(name);
-    return find(this.list(), meant) ?? byName(meant) ?? this.resolve(name);
+    return findModel(this.list(), meant) ?? byName(meant) ?? this.resolve(name);
   }
 
   /** What lists show of a configured model; nulls when there is no such model. */
@@ -89,7 +89,8 @@ export function modelName(model: Pick<ModelInfo, "provider" | "id">): string {
   return `${model.provider}/${model.id}`;
 }
 
-function find(models: readonly ModelInfo[], name: string): ModelInfo | undefined {
+/** The model of a list that a name means, the exact name before others: `provider/id` or a bare id, any case. */
+export function findModel(models: readonly ModelInfo[], name: string): ModelInfo | undefined {
   const lower = name.toLowerCase();
   return models.find((model) => modelName(model) === name) ??
     models.find((model) => model.id === name) ??

@@ -4,8 +4,6 @@ import type { Clock } from "../ports/clock.ts";
 import { ModelError, type ModelPart, type ModelRequest, type ModelUsage } from "../ports/model.ts";
 import { beginning, RunText, type TextStep } from "./run_text.ts";
 
-export { PARTIAL_INTERVAL_MS } from "./run_text.ts";
-
 /** Most text of one answer, in characters; a longer one fails, to bound a run's memory. */
 export const MAX_RUN_TEXT_CHARS = 4 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 /** What a run is asked for, and what the one who asks is told. */
 
-import { GatewayError, invalidRequest } from "../core/error.ts";
+import { GatewayError, invalidRequest, PortFailure } from "../core/error.ts";
 import type { SessionKey } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
 import type { ModelImage } from "../ports/model.ts";
@@ -115,6 +115,15 @@ export function fingerprintOfRequest({ kind, params }: RunRequest): Promise<stri
 export function allowed(entry: SessionEntry): SessionEntry {
   if (entry.sendPolicy === "deny") throw invalidRequest("send blocked by session policy");
   return entry;
+}
+
+/** The refusal of a message that `cause` kept from being stored; says so, and what may help. */
+export function notStored(cause: unknown): GatewayError {
+  const what = "the message could not be stored and was not accepted";
+  if (!(cause instanceof PortFailure) || cause.told.retryable) {
+    return unavailable(`${what}; send it again`);
+  }
+  return new GatewayError("UNAVAILABLE", `${what}: ${cause.told.message}`);
 }
 
 /** The refusal of what may succeed when it is sent again. */

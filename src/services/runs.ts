@@ -37,6 +37,7 @@ import {
   directiveOf,
   fingerprintOfRequest,
   keyReused,
+  notStored,
   reportOf,
   type RunReport,
   type RunRequest,
@@ -275,7 +276,7 @@ export class Runs {
       if (error instanceof StoreConflict && error.key.kind === RUN_RECORD_KIND) return undefined;
       if (error instanceof GatewayError) throw error;
       this.#parts.log.write("error", "message not stored", { runId, error: describeError(error) });
-      throw unavailable("the message could not be stored and was not accepted; send it again");
+      throw notStored(error);
     } finally {
       const accepted = run.phase !== "claiming";
       if (!accepted) this.#live.delete(name);

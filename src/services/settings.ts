@@ -16,6 +16,13 @@ import {
   restoreText,
 } from "./redaction.ts";
 import type {
+  AppliedSettings,
+  ApplySettings,
+  ChangedSettings,
+  SetSettings,
+  SettingsSnapshot,
+} from "./settings_answer.ts";
+import type {
   JsonObject,
   ParsedSettings,
   SettingPath,
@@ -24,6 +31,16 @@ import type {
   SettingsReading,
   SettingsSchema,
 } from "./settings_codec.ts";
+
+export type {
+  AppliedSettings,
+  ApplySettings,
+  ChangedSettings,
+  RestartNeed,
+  SetSettings,
+  SettingsSentinel,
+  SettingsSnapshot,
+} from "./settings_answer.ts";
 
 /** Most writes that wait for their turn; the next is refused as retryable. People write settings. */
 export const MAX_WAITING_WRITES = 32;
@@ -44,7 +61,10 @@ export interface SettingOverride {
 /** What the settings service is made of. */
 export interface SettingsParts<Config> {
   readonly file: SettingsFile;
+  /** Knows the schema; also reads the file where {@linkcode SettingsParts.codecOf} is absent. */
   readonly codec: SettingsCodec<Config>;
+  /** The codec for the file that {@linkcode SettingsFile.read} found at `path`, as its format may change. */
+  readonly codecOf?: (path: string) => Promise<SettingsCodec<Config>>;
   readonly clock: Clock;
   readonly log: Log;
   /** The gateway's release; shown as `meta.lastTouchedVersion` where the file does not say. */
@@ -60,75 +80,12 @@ export interface SettingsParts<Config> {
   readonly overrides?: readonly SettingOverride[];
 }
 
-/** The settings as they stand in the file, without their secrets. */
-export interface SettingsSnapshot {
-  readonly path: string;
-  readonly exists: boolean;
-  /** The text with secrets replaced; null without a file and when the text cannot be shown safely. */
-  readonly raw: string | null;
-  /** The settings as written; an empty object when they cannot be read. */
-  readonly parsed: JsonObject;
-  readonly valid: boolean;
-  /** `parsed` with defaults filled in; references to the environment stay as written. */
-  readonly config: JsonObject;
-  /** SHA-256 of the real text, lower-case hex; absent without a file. */
-  readonly hash?: string;
+/** Why the file as it stands is not in effect, so that earlier settings go on. */
+export interface SettingsRefusal {
+  /** When it was refused first, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** At least one. */
   readonly issues: readonly SettingsIssue[];
-  readonly warnings: readonly SettingsIssue[];
-  readonly legacyIssues: readonly SettingsIssue[];
-}
-
-/** A change of the whole text. */
-export interface SetSettings {
-  readonly raw: string;
-  /** The hash that the writer last saw; required where a file exists. */
-  readonly baseHash?: string;
-}
-
-/** A change that may need a restart. */
-export interface ApplySettings extends SetSettings {
-  readonly sessionKey?: string;
-  readonly note?: string;
-}
-
-/** The settings after a change, without their secrets. */
-export interface ChangedSettings {
-  readonly ok: true;
-  readonly path: string;
-  readonly config: JsonObject;
-}
-
-/** Whether a change waits for a restart. */
-export interface RestartNeed {
-  readonly ok: true;
-  readonly required: boolean;
-  /** `live`: in effect now; `manual`: in effect once the operator restarts the gateway. */
-  readonly mode: "live" | "manual";
-  /** The method that made the change; behind it, changed settings that a flag or variable decides. */
-  readonly reason: string;
-  /** The settings that differ from those the gateway started with and need the restart. */
-  readonly keys: readonly string[];
-  readonly pid?: number;
-}
-
-/** A note of the change, for the session that asked for it. */
-export interface SettingsSentinel {
-  readonly path: string | null;
-  readonly payload: {
-    readonly kind: "config-apply" | "config-patch";
-    readonly status: "ok";
-    /** Milliseconds since the Unix epoch. */
-    readonly ts: number;
-    readonly sessionKey?: string;
-    readonly message: string | null;
-    readonly stats: { readonly mode: string; readonly requiresRestart: boolean };
-  };
-}
-
-/** The answer to {@linkcode Settings.apply} and {@linkcode Settings.patch}. */
-export interface AppliedSettings extends ChangedSettings {
-  readonly restart: RestartNeed;
-  readonly sentinel: SettingsSentinel;
 }
 
 /** Hears of a change once it is on disk. What it throws is logged and keeps nobody else from hearing. */
@@ -139,6 +96,7 @@ interface Standing<Config> {
   readonly path: string;
   readonly raw: string | undefined;
   readonly hash: string | undefined;
+  readonly codec: SettingsCodec<Config>;
   readonly reading: SettingsReading;
   /** Undefined when the text cannot be read. */
   readonly parsed: ParsedSettings<Config> | undefined;
@@ -155,6 +113,7 @@ export class Settings<Config> {
   readonly #generatedAt: string;
   readonly #started: Config;
   #current: Config;
+  #refusal: SettingsRefusal | undefined;
   #secrets: readonly string[] | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -171,6 +130,11 @@ export class Settings<Config> {
   /** The valid settings that were last read or written. */
   get current(): Config {
     return this.#current;
+  }
+
+  /** Why the file is not in effect, since {@linkcode Settings.reload} found it so; undefined when it is. */
+  get refusal(): SettingsRefusal | undefined {
+    return this.#refusal;
   }
 
   /**
@@ -217,14 +181,23 @@ export class Settings<Config> {
     });
   }
 
-  /** Reads the file again after someone else changed it. An invalid file changes nothing but the answer. */
+  /**
+   * Reads the file again after someone else changed it. An invalid file changes nothing but the answer
+   * and {@linkcode Settings.refusal}; so does one that cannot be read, with which this rejects.
+   */
   reload(): Promise<SettingsSnapshot> {
     return this.#inTurn(async () => {
-      const standing = await this.#read();
-      if (standing.parsed !== undefined && standing.parsed.issues.length === 0) {
-        this.#adopt(standing.parsed.config);
+      let standing: Standing<Config>;
+      try {
+        standing = await this.#read();
+      } catch (error) {
+        this.#refuse([{ path: "", message: UNREADABLE }]);
+        throw error;
       }
-      return this.#show(standing);
+      const snapshot = this.#show(standing);
+      if (standing.parsed !== undefined && snapshot.valid) this.#adopt(standing.parsed.config);
+      else this.#refuse(snapshot.issues);
+      return snapshot;
     });
   }
 
@@ -261,15 +234,22 @@ export class Settings<Config> {
     return outcome;
   }
 
+  #refuse(issues: readonly SettingsIssue[]): void {
+    this.#refusal = { at: this.#refusal?.at ?? this.#parts.clock.now(), issues };
+  }
+
   async #read(): Promise<Standing<Config>> {
-    const { path, raw } = await this.#parts.file.read();
-    const reading = this.#parts.codec.read(raw ?? "");
+    const { file, codecOf } = this.#parts;
+    const { path, raw } = await file.read();
+    const codec = await codecOf?.(path) ?? this.#parts.codec;
+    const reading = codec.read(raw ?? "");
     return {
       path,
       raw,
       hash: raw === undefined ? undefined : await sha256Hex(raw),
+      codec,
       reading,
-      parsed: reading.ok ? this.#parts.codec.parse(reading.text.document) : undefined,
+      parsed: reading.ok ? codec.parse(reading.text.document) : undefined,
     };
   }
 
@@ -287,16 +267,17 @@ export class Settings<Config> {
   }
 
   #replace(raw: string, base: Standing<Config>): Submitted {
-    const reading = this.#parts.codec.read(raw);
+    const { codec } = base;
+    const reading = codec.read(raw);
     if (!reading.ok) throw unreadable(reading);
     const submitted: RawText = { raw, text: reading.text };
-    const restored = restoreText(submitted, { current: rawText(base), rules: this.#parts.codec });
+    const restored = restoreText(submitted, { current: rawText(base), rules: codec });
     if (!restored.ok) throw invalidConfig(restored.issues);
     return { raw: restored.value, brought: reading.text.document };
   }
 
   #merge(raw: string, base: Standing<Config>): Submitted {
-    const { codec } = this.#parts;
+    const { codec } = base;
     if (!base.reading.ok) {
       throw unreadable(base.reading, "the settings file is broken; mend it first");
     }
@@ -318,7 +299,8 @@ export class Settings<Config> {
   }
 
   async #store({ raw, brought }: Submitted, base: Standing<Config>): Promise<Stored> {
-    const { codec, file, writer } = this.#parts;
+    const { file, writer } = this.#parts;
+    const { codec } = base;
     const reading = codec.read(raw);
     if (!reading.ok) throw unreadable(reading);
     if (writer !== "host") {
@@ -329,7 +311,7 @@ export class Settings<Config> {
     }
     const parsed = codec.parse(reading.text.document);
     if (parsed.issues.length > 0) throw invalidConfig(parsed.issues);
-    if (raw !== base.raw) await file.write(raw);
+    if (raw !== base.raw) await file.write(raw, base.path);
     const before = base.reading.ok ? base.reading.text.document : {};
     this.#adopt(parsed.config);
     return {
@@ -344,6 +326,7 @@ export class Settings<Config> {
   #adopt(next: Config): void {
     const previous = this.#current;
     this.#current = next;
+    this.#refusal = undefined;
     this.#secrets = undefined;
     if (sameJson(toJson(previous), toJson(next))) return;
     for (const listener of this.#listeners) {
@@ -397,8 +380,7 @@ export class Settings<Config> {
   }
 
   #show(standing: Standing<Config>): SettingsSnapshot {
-    const { path, raw, hash, reading, parsed } = standing;
-    const { codec } = this.#parts;
+    const { path, raw, hash, codec, reading, parsed } = standing;
     const text = rawText(standing);
     return {
       path,
@@ -420,6 +402,9 @@ export class Settings<Config> {
     return { ...filled, meta: { lastTouchedVersion: this.#parts.version, ...meta } };
   }
 }
+
+/** Told in place of the reason, which names the file's path and is for the log alone. */
+const UNREADABLE = "the settings file cannot be read; the gateway's log says why";
 
 interface Stored {
   readonly changed: ChangedSettings;

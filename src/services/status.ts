@@ -6,9 +6,25 @@ import type { Heartbeat } from "./heartbeat.ts";
 import { kindOf, type SessionKind } from "./session_key.ts";
 import type { KeyedEntry } from "./session_records.ts";
 import type { Sessions } from "./sessions.ts";
+import type { SettingsRefusal } from "./settings.ts";
 
 /** Sessions listed, over all agents and for each. Source: the reference gateway. */
 const RECENT_STATUS_SESSIONS = 10;
+
+/** Most issues of refused settings, and most disabled providers, that are told; the first ones say enough. */
+const MAX_STATUS_ISSUES = 5;
+const MAX_STATUS_PROVIDERS = 50;
+
+/** What keeps settings from being in effect; this much is an addition of this gateway. */
+export interface SettingsStatus {
+  /** Why the settings file as it stands is not used; absent when it is. Earlier settings stay in effect. */
+  readonly refused?: SettingsRefusal;
+  /** Providers that are not called, and the variables of the environment that they wait for. */
+  readonly disabledProviders: readonly {
+    readonly provider: string;
+    readonly variables: readonly string[];
+  }[];
+}
 
 /** One session in a {@linkcode StatusSummary}; times in milliseconds, null where nothing is known. */
 export interface SessionStatus {
@@ -64,6 +80,7 @@ export interface StatusSummary {
       readonly recent: readonly SessionStatus[];
     }[];
   };
+  readonly settings?: SettingsStatus;
 }
 
 /** What the overview is made from. */
@@ -71,6 +88,12 @@ export interface StatusSources {
   readonly agents: Pick<Agents, "defaultId" | "list" | "ofSession">;
   readonly sessions: Pick<Sessions, "count" | "recent" | "path" | "defaults">;
   readonly heartbeat: Pick<Heartbeat, "describe">;
+  /** What the settings came to; absent: nothing is told of them. */
+  readonly settings?: () => {
+    readonly refusal: SettingsRefusal | undefined;
+    /** By the id of the provider, the variables that it waits for. */
+    readonly disabled: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 /** Makes the overview of a tenant as of `now`, in milliseconds since the epoch. */
@@ -115,6 +138,19 @@ export async function describeStatus(
       recent: show(recent),
       byAgent,
     },
+    ...(sources.settings === undefined ? {} : { settings: settingsStatus(sources.settings()) }),
+  };
+}
+
+function settingsStatus(
+  { refusal, disabled }: ReturnType<NonNullable<StatusSources["settings"]>>,
+): SettingsStatus {
+  return {
+    ...(refusal === undefined
+      ? {}
+      : { refused: { at: refusal.at, issues: refusal.issues.slice(0, MAX_STATUS_ISSUES) } }),
+    disabledProviders: Object.entries(disabled).slice(0, MAX_STATUS_PROVIDERS)
+      .map(([provider, variables]) => ({ provider, variables })),
   };
 }
 

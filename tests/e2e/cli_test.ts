@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { statePaths } from "../../src/config/state_files.ts";
+import { assertNothingShown } from "../support/gateway_process.ts";
 import { requestPairing } from "../unit/cli/pairing_request.ts";
+import { testInTempFolder as test } from "../support/temp_folder.ts";
 
 /** The repository's root. */
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -52,6 +54,7 @@ async function serve(stateDir: string, entry = "mod.ts"): Promise<Served> {
   ]);
   if (found === undefined) assert.fail(`the gateway did not start: ${await err.all}`);
   const [, url = "", port = ""] = found;
+  const token = (await Deno.readTextFile(statePaths(stateDir).token).catch(() => "")).trim();
   const stop = async (signal: Deno.Signal = "SIGTERM") => {
     try {
       process.kill(signal);
@@ -59,6 +62,7 @@ async function serve(stateDir: string, entry = "mod.ts"): Promise<Served> {
       // It has ended already.
     }
     const [{ code }, stdout, stderr] = await Promise.all([process.status, out.all, err.all]);
+    await assertNothingShown({ stateDir, token, out: stdout, err: stderr });
     return { code, stdout, stderr };
   };
   return {
@@ -105,20 +109,9 @@ async function cli(args: readonly string[], env: Record<string, string> = {}) {
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-function test(name: string, fn: (folder: string) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      await fn(folder);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
-}
-
-/** How the commands of this host find the gateway, and its folder. */
+/** How the commands of this host find the gateway: its folder alone, on whichever port it listens. */
 function here(gateway: Served): Record<string, string> {
-  return { CLAWGATE_STATE_DIR: gateway.stateDir, CLAWGATE_PORT: gateway.port };
+  return { CLAWGATE_STATE_DIR: gateway.stateDir };
 }
 
 test("a first start says where and how to connect; what it says works", async (folder) => {
@@ -189,6 +182,31 @@ test("settings and token change under the running gateway", async (folder) => {
   assert.equal((await cli(["health"], env)).code, 0);
   const old = await cli(["health", "--url", gateway.url, "--token", before]);
   assert.equal(old.code, 4);
+});
+
+test("a gateway is found where it runs, not where the settings will have it next", async (folder) => {
+  const gateway = await serve(join(folder, "state"));
+  const env = here(gateway);
+  using elsewhere = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const next = String(elsewhere.addr.port);
+  const set = await cli(["config", "set", "gateway.port", next], env);
+  assert.equal(set.code, 0, set.stderr);
+  for (const command of [["health"], ["status"], ["devices", "list"], ["chat", "hello"]]) {
+    const { code, stderr } = await cli(command, { ...env, CLAWGATE_PORT: next });
+    assert.deepEqual([code, stderr], [0, ""], command.join(" "));
+  }
+  const doctor = await cli(["doctor"], env);
+  assert.equal(doctor.code, 0, doctor.stdout);
+  assert(doctor.stdout.includes(`gateway: answers at ${gateway.url}`), doctor.stdout);
+  const rotated = await cli(["token", "rotate"], env);
+  assert.match(rotated.stdout, /refuses the old one from now on/);
+  const wrong = await cli(["health", "--url", `ws://127.0.0.1:${next}`], env);
+  assert.equal(wrong.code, 3);
+  assert.match(wrong.stderr, /listens at 127\.0\.0\.1:\d+, so its secret was not sent/);
+  await gateway.stop("SIGKILL");
+  // Its address is still in the file; nobody holds that any more.
+  const after = await cli(["token", "rotate"], env);
+  assert.match(after.stdout, /It counts when the gateway starts/);
 });
 
 test("a token of the settings is replaced under the running gateway", async (folder) => {

@@ -73,10 +73,11 @@ Deno.test("S2 a foreign or null Origin or a rebinding Host is answered with 403 
   for (const path of PATHS) {
     for (const headers of wrong) {
       const what = `${path} with ${headers.join(", ")}`;
-      assert.equal((await rawRequest(port, upgradeLines(path, headers))).status, 403, what);
-      const plain = await rawRequest(port, [`GET ${path} HTTP/1.1`, ...headers]);
       // A Host that is none at all is refused even earlier.
-      assert.ok(plain.status === 403 || plain.status === 400, `${what}, plain: ${plain.status}`);
+      const status = headers[0]?.endsWith(`:${port}.evil.example`) ? 400 : 403;
+      assert.equal((await rawRequest(port, upgradeLines(path, headers))).status, status, what);
+      const plain = await rawRequest(port, [`GET ${path} HTTP/1.1`, ...headers]);
+      assert.equal(plain.status, status, `${what}, plain`);
     }
     for (const headers of [[], [own, "Host: evil.example"]]) {
       const { status } = await rawRequest(port, upgradeLines(path, headers));

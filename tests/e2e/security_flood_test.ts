@@ -1,15 +1,16 @@
 /** What a stranger can cost: connections, bytes and frames before anyone has proved anything. */
 
 import assert from "node:assert/strict";
-import { MAX_PINGS } from "../../src/adapters/ws_link.ts";
-import { MAX_PENDING, MAX_PENDING_PER_SOURCE } from "../../src/core/handshake_gate.ts";
+import { MAX_PINGS } from "../../src/adapters/framed_socket.ts";
+import { HANDSHAKE_BOUNDS } from "../../src/core/handshake_gate.ts";
 import {
   HANDSHAKE_TIMEOUT_MS,
   MAX_HANDSHAKE_MESSAGE,
 } from "../../src/protocols/openclaw/machine.ts";
 import { eventually } from "../support/deadline.ts";
 import { GatewayProcess } from "../support/gateway_process.ts";
-import { clientFrame, RawSocket } from "../support/raw_socket.ts";
+import { RawSocket } from "../support/raw_socket.ts";
+import { clientFrame } from "../support/websocket_frames.ts";
 import { WireClient } from "../support/wire_client.ts";
 
 const MIB = 2 ** 20;
@@ -25,15 +26,15 @@ Deno.test("S5 silent upgrades are capped per source and in all, real clients get
   try {
     // 300 of one source, then 1,200 of 30 others.
     await openMany(gateway, { count: 300, address: () => "127.0.0.1", into: silent });
-    assert.ok(await handshakes(gateway) <= MAX_PENDING_PER_SOURCE);
+    assert.ok(await handshakes(gateway) <= HANDSHAKE_BOUNDS.perSource);
     await using near = await WireClient.connect(url, { token });
     assert.ok(await near.call("health"), "a client at the flooded address gets in");
 
     const address = (index: number) => `127.0.2.${1 + index % 30}`;
     await openMany(gateway, { count: 1_200, address, into: silent });
     const pending = await handshakes(gateway);
-    assert.ok(pending <= MAX_PENDING, `${pending} handshakes`);
-    assert.ok(pending > MAX_PENDING / 2, `${pending} handshakes: the flood is one`);
+    assert.ok(pending <= HANDSHAKE_BOUNDS.total, `${pending} handshakes`);
+    assert.ok(pending > HANDSHAKE_BOUNDS.total / 2, `${pending} handshakes: the flood is one`);
     await using far = await WireClient.connect(url, { token, localAddress: "127.0.0.2" });
     assert.ok(await far.call("health"), "a client at another address gets in");
     await using same = await WireClient.connect(url, { token, localAddress: "127.0.2.7" });

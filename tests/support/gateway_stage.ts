@@ -4,7 +4,9 @@ import { createMemoryStore } from "../../src/adapters/memory_store.ts";
 import { createGateway, type Gateway } from "../../src/app.ts";
 import { type Config, resolveSecret, settingsCodec } from "../../src/config.ts";
 import type { SettingsCodec } from "../../src/services/settings_codec.ts";
-import type { Link, LinkListener } from "../../src/core/link.ts";
+import type { Link, LinkListener, Outgoing } from "../../src/core/link.ts";
+import type { ServerSocket } from "../../src/core/web_socket.ts";
+import { socketOf } from "./link_socket.ts";
 import type { SettingsFile, SettingsText } from "../../src/ports/settings_file.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { CountingRandom } from "./counting_random.ts";
@@ -70,9 +72,9 @@ export class StageLink implements Link {
     this.#listener = listener;
   }
 
-  send(data: string | Uint8Array): void {
+  send(data: Outgoing): void {
     if (this.#over) return;
-    const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+    const text = data instanceof Uint8Array ? new TextDecoder().decode(data) : String(data);
     if (!this.#stalled) {
       this.inbox.push(text);
       return;
@@ -230,7 +232,7 @@ export class GatewayStage {
     const { ip = "127.0.0.1", host = "127.0.0.1:18789", origin } = peer;
     const headers = new Headers({ host });
     if (origin !== undefined) headers.set("origin", origin);
-    const accepted: ((link: Link) => void)[] = [];
+    const accepted: ((socket: ServerSocket) => void)[] = [];
     const response = await this.gateway.serve(new Request("http://gateway.invalid/", { headers }), {
       remoteAddress: ip,
       secure: false,
@@ -242,7 +244,7 @@ export class GatewayStage {
     const [accept] = accepted;
     if (accept === undefined) return response.status;
     const link = new StageLink();
-    accept(link);
+    accept(socketOf(link));
     return link;
   }
 }

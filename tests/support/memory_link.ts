@@ -1,10 +1,10 @@
 /** A link for tests: keeps what was sent, lets a test play the peer and the network. */
 
-import type { Link, LinkListener } from "../../src/core/link.ts";
+import type { Link, LinkListener, Outgoing } from "../../src/core/link.ts";
 
 /** Both ends of a connection in memory. */
 export class MemoryLink implements Link {
-  readonly sent: (string | Uint8Array)[] = [];
+  readonly sent: Outgoing[] = [];
   buffered = 0;
   paused = false;
   closedWith: { code: number; reason: string } | undefined;
@@ -15,7 +15,7 @@ export class MemoryLink implements Link {
     this.#listener = listener;
   }
 
-  send(data: string | Uint8Array): void {
+  send(data: Outgoing): void {
     this.sent.push(data);
   }
 

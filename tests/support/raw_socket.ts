@@ -177,21 +177,3 @@ export class RawSocket implements Disposable {
     }
   }
 }
-
-/** A frame as a client sends it, masked with zeros. */
-export function clientFrame(
-  opcode: number,
-  payload: Uint8Array,
-  { final = true }: { readonly final?: boolean } = {},
-): Uint8Array {
-  const { length } = payload;
-  const size = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const frame = new Uint8Array(2 + size + 4 + length);
-  const view = new DataView(frame.buffer);
-  frame[0] = (final ? 0x80 : 0) | opcode;
-  frame[1] = 0x80 | (size === 0 ? length : size === 2 ? 126 : 127);
-  if (size === 2) view.setUint16(2, length);
-  if (size === 8) view.setBigUint64(2, BigInt(length));
-  frame.set(payload, 2 + size + 4);
-  return frame;
-}

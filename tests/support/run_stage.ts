@@ -39,11 +39,15 @@ export const PRINCIPAL: Principal = {
   local: true,
 };
 
-/** A store that fails the commits that a test chooses. */
+/** A store that fails, and lets wait, the commits that a test chooses. */
 export class TrippingStore implements Store {
   readonly #store: Store;
   /** Says of each commit whether it fails. */
   trips: (writes: readonly StoreWrite[]) => boolean = () => false;
+  /** Says of each commit what it waits for; undefined: it goes on at once. */
+  holds: (writes: readonly StoreWrite[]) => Promise<void> | undefined = () => undefined;
+  /** What a commit that trips fails with. */
+  failure: StoreUnavailable = new StoreUnavailable("the disk is full");
   /** Kinds of the records written by each commit that succeeded, and `append` for its messages. */
   readonly commits: string[][] = [];
 
@@ -59,7 +63,9 @@ export class TrippingStore implements Store {
   close: Store["close"] = () => this.#store.close();
 
   async commit(writes: readonly StoreWrite[]): Promise<CommitResult> {
-    if (this.trips(writes)) throw new StoreUnavailable("the disk is full");
+    if (this.trips(writes)) throw this.failure;
+    const held = this.holds(writes);
+    if (held !== undefined) await held;
     const result = await this.#store.commit(writes);
     this.commits.push(writes.map((write) => "key" in write ? write.key.kind : write.op));
     return result;
@@ -150,6 +156,35 @@ export async function send(
   return outcome;
 }
 
+/** A stage on which run `r1` of the main session is under way and its model has said `parts` so far. */
+export async function speakingStage(
+  parts: readonly string[],
+  given: { deaf?: boolean } = {},
+): Promise<Stage> {
+  const stage = setStage();
+  stage.model.deaf = given.deaf ?? false;
+  await send(stage, chat("r1"));
+  stage.model.call().text(...parts);
+  await settle();
+  return stage;
+}
+
+/** The gateway on the same store and clock: another process beside this one, or the one after a restart. */
+export function secondProcess({ store, clock }: Stage): Stage {
+  return setStage({ store, clock });
+}
+
+/** Lets the model say `parts` to the run that it was asked for last, and end its answer. */
+export async function finish(stage: Stage, ...parts: readonly string[]): Promise<void> {
+  stage.model.call().text(...parts).end();
+  await settle();
+}
+
+/** Aborts one run of the main session, or all of them. */
+export function abortMain({ runs }: Stage, runId?: string): ReturnType<Runs["abort"]> {
+  return runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId });
+}
+
 /** The error that `work` rejects with; fails when it rejects with none of ours, or not at all. */
 export async function refusal(work: Promise<unknown>): Promise<GatewayError> {
   try {
@@ -186,6 +221,11 @@ export function told(stage: Stage): string[] {
         return `${line} ${step.message}`;
     }
   });
+}
+
+/** The lines of {@linkcode told} about runs that were aborted, sorted, as runs end side by side. */
+export function toldAborts(stage: Stage): string[] {
+  return told(stage).filter((line) => line.includes(" aborted ")).sort();
 }
 
 /** The transcript of the main session, one short line for each message. */

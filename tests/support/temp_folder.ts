@@ -9,3 +9,8 @@ export async function inTempFolder(work: (folder: string) => Promise<void>): Pro
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** {@linkcode inTempFolder} as a test. */
+export function testInTempFolder(name: string, work: (folder: string) => Promise<void>): void {
+  Deno.test(name, () => inTempFolder(work));
+}

@@ -4,6 +4,7 @@
 import { WebSocket as WsSocket } from "ws";
 import { within } from "./deadline.ts";
 import type { TestDevice } from "./device_key.ts";
+import { SECRETS } from "./secret_watch.ts";
 
 /** Whose WebSocket to speak through. */
 export type Library = "ws" | "platform";
@@ -85,11 +86,14 @@ export class WireClient implements AsyncDisposable {
     this.closed = closed.promise;
     const take = (data: unknown) => {
       if (typeof data !== "string") return;
-      this.frames.push(JSON.parse(data));
+      const frame: ServerFrame = JSON.parse(data);
+      learn(frame, data);
+      this.frames.push(frame);
       for (const watcher of [...this.#watchers]) watcher();
     };
     const end = (code: number, reason: string) => {
       this.#closing = { code, reason };
+      SECRETS.refused(reason);
       closed.resolve(this.#closing);
       for (const watcher of [...this.#watchers]) watcher();
     };
@@ -174,6 +178,7 @@ export class WireClient implements AsyncDisposable {
   /** Sends a request, waits for nothing and returns its id. */
   post(method: string, params?: unknown): string {
     const id = `r${++this.#ids}`;
+    if (method === "connect") SECRETS.addMembers("a connect", params);
     this.send(JSON.stringify({ type: "req", id, method, params }));
     return id;
   }
@@ -231,6 +236,14 @@ export class WireClient implements AsyncDisposable {
     }
     await this.end();
   }
+}
+
+/** Remembers the secrets that a frame hands out, and what it refuses. */
+function learn({ event, payload, error }: ServerFrame, text: string): void {
+  if (error !== undefined) SECRETS.refused(text);
+  if (event === "connect.challenge") SECRETS.add("the nonce of a challenge", payload?.nonce);
+  SECRETS.add("a device token of hello-ok", payload?.auth?.deviceToken);
+  if (payload?.deviceId !== undefined) SECRETS.add("a rotated device token", payload.token);
 }
 
 /** The parameters of `connect` as a test client sends them. */

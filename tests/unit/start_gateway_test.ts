@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { SecretFileError } from "../../src/adapters/disk_secret.ts";
-import { lockStateFolder } from "../../src/adapters/state_lock.ts";
+import { lockHolder, lockStateFolder } from "../../src/adapters/state_lock.ts";
 import { type StatePaths, statePaths } from "../../src/config/state_files.ts";
 import { ListenError } from "../../src/ports/listener.ts";
 import { startGateway } from "../../src/start_gateway.ts";
+import { inTempFolder } from "../support/temp_folder.ts";
 
 interface Case {
   readonly step: string;
@@ -52,3 +53,22 @@ for (const { step, spoil, failure } of CASES) {
     },
   });
 }
+
+Deno.test("a gateway that listens says where in its lock, for as long as it runs", () =>
+  inTempFolder(async (stateDir) => {
+    const gateway = await startGateway({ flags: { stateDir, bind: "lan", port: "0" } });
+    try {
+      const { port } = new URL(gateway.url);
+      assert.deepEqual([gateway.host, gateway.url], ["0.0.0.0", `ws://127.0.0.1:${port}`]);
+      const holder = await lockHolder(stateDir);
+      assert.deepEqual(
+        [holder?.pid, holder?.listening?.url],
+        [Deno.pid, `ws://0.0.0.0:${port}`],
+      );
+      const { mode } = await Deno.stat(statePaths(stateDir).lock);
+      assert.equal((mode ?? 0) & 0o777, 0o600);
+    } finally {
+      await gateway.stop("test over");
+    }
+    assert.equal(await lockHolder(stateDir), undefined);
+  }));

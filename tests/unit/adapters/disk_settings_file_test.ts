@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
   diskSettingsFile,
   findSettingsFile,
+  folderSettingsFile,
   MAX_SETTINGS_FILE_BYTES,
 } from "../../../src/adapters/disk_settings_file.ts";
 import { GatewayError } from "../../../src/core/error.ts";
@@ -222,3 +223,35 @@ Deno.test("old drafts of killed writers are removed, young ones and other files 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a folder's settings file is the one that is there by now, whatever it is called", () =>
+  inFolder(async (folder) => {
+    const candidates = ["clawgate.json", "clawgate.yaml"] as const;
+    const path = (name: string) => join(folder, name);
+    const file = folderSettingsFile(folder, candidates, path("clawgate.json"));
+    assert.equal(file.path, path("clawgate.json"));
+    assert.deepEqual(await file.read(), { path: path("clawgate.json"), raw: undefined });
+    await Deno.writeTextFile(path("clawgate.yaml"), "a: 1\n");
+    assert.deepEqual(await file.read(), { path: path("clawgate.yaml"), raw: "a: 1\n" });
+    assert.equal(file.path, path("clawgate.yaml"));
+    await file.write("a: 2\n", path("clawgate.yaml"));
+    assert.equal(await Deno.readTextFile(path("clawgate.yaml")), "a: 2\n");
+    await Deno.writeTextFile(path("clawgate.json"), "{}");
+    assert.deepEqual(await file.read(), { path: path("clawgate.json"), raw: "{}" });
+  }));
+
+Deno.test("a text made of one file is never written over another", () =>
+  inFolder(async (folder) => {
+    const path = (name: string) => join(folder, name);
+    const candidates = ["clawgate.json", "clawgate.yaml"] as const;
+    const file = folderSettingsFile(folder, candidates, path("clawgate.json"));
+    await Deno.writeTextFile(path("clawgate.yaml"), "a: 1\n");
+    const { path: read } = await file.read();
+    await Deno.writeTextFile(path("clawgate.json"), "{}");
+    await refused(
+      file.write("a: 2\n", read),
+      /the settings file is .*clawgate\.json by now; read it again and retry$/,
+    );
+    assert.equal(await Deno.readTextFile(path("clawgate.json")), "{}");
+    assert.equal(await Deno.readTextFile(path("clawgate.yaml")), "a: 1\n");
+  }));

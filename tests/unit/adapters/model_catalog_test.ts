@@ -43,6 +43,33 @@ test("models are listed in the order of the configuration, the embedded one last
   ]);
 });
 
+test("errors name the settings file that counts, without its folder", async () => {
+  let path = "/state/of someone/clawgate.yaml";
+  const port = modelCatalog({
+    providers: [provider("p", "m")],
+    clock: new SteppingClock(),
+    settingsFile: () => path,
+  });
+  assert.match(await ask(port, "p/m"), /mend models\.providers\.p in clawgate\.yaml\.$/);
+  assert.match(await ask(port, "p/other"), /models\.providers\.p\.models in clawgate\.yaml, or/);
+  path = "/elsewhere/openclaw.json";
+  assert.match(await ask(port, "p/m"), /in openclaw\.json\.$/);
+  assert.match(await ask(catalog(provider("p", "m")), "p/m"), /in the settings file\.$/);
+});
+
+test("a provider that waits for variables is listed, and its models answer which", async () => {
+  const waits = (...unset: string[]): ProviderOptions => ({ ...provider("p", "m"), unset });
+  const one = catalog(waits("KEY"), provider("q", "n"));
+  assert.deepEqual(one.list().map(({ id }) => id), ["m", "n", "assistant"]);
+  assert.equal(
+    await ask(one, "p/m"),
+    "p/m needs the environment variable KEY, which is not set: set it where the gateway runs and " +
+      "restart the gateway, or change models.providers.p in the settings file.",
+  );
+  assert.match(await ask(catalog(waits("A", "B")), "p/m"), /variables A, B, which are not set/);
+  assert.doesNotMatch(await ask(one, "q/n"), /variable/);
+});
+
 test("what is known of a model is listed", () => {
   const options = {
     ...provider("p"),

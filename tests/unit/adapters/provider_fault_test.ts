@@ -11,6 +11,7 @@ const SOURCE: FaultSource = {
   provider: "acme",
   model: "acme/large",
   host: "127.0.0.1:8080",
+  file: "own.yaml",
   secrets: ["hunter2hunter2", "hunter2"],
 };
 
@@ -22,7 +23,7 @@ test("each status has its advice and says whether to come back", () => {
   const table: readonly [number, boolean, RegExp][] = [
     [307, false, /redirects are not followed/],
     [400, false, /models\.providers\.acme\.models/],
-    [401, false, /check models\.providers\.acme\.apiKey in clawgate\.json/],
+    [401, false, /check models\.providers\.acme\.apiKey in own\.yaml/],
     [402, false, /balance/],
     [403, false, /may use this model/],
     [404, false, /models\.providers\.acme\.baseUrl/],

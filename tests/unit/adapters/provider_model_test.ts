@@ -74,7 +74,7 @@ function providerTests(api: ProviderApi): void {
     request: Partial<ModelRequest> & { text?: string },
     signal = new AbortController().signal,
   ): AsyncIterable<ModelPart> {
-    return providerModel(options(), { clock }).stream({
+    return providerModel(options(), { clock, settingsFile: () => "own.yaml" }).stream({
       model: "fake/plain",
       messages: [{ role: "user", text: request.text ?? "greet" }],
       ...request,
@@ -188,7 +188,7 @@ function providerTests(api: ProviderApi): void {
       assert.match(
         error.message,
         new RegExp(
-          `^fake/plain answered ${status} \\("no such key \\*\\*\\*\\\\u\\{a\\}really"\\): check .*clawgate\\.json`,
+          `^fake/plain answered ${status} \\("no such key \\*\\*\\*\\\\u\\{a\\}really"\\): check .*own\\.yaml`,
         ),
       );
       assert.ok(!error.message.includes(KEY));

@@ -35,6 +35,18 @@ Deno.test("a failure names the action, the file, the reason and the remedy", () 
   }
 });
 
+Deno.test("clients are told no file and no reason, and to try again only where that may help", () => {
+  const lasting = [sqliteError(8), sqliteError(11), sqliteError(26), new DamagedRow("a row")];
+  const passing = [sqliteError(5), sqliteError(10), sqliteError(1), "a text"];
+  for (const [errors, retryable] of [[lasting, false], [passing, true]] as const) {
+    for (const error of errors) {
+      const { told, message } = toStoreUnavailable(error, CONTEXT);
+      assert.equal(told.retryable, retryable, message);
+      assert.doesNotMatch(told.message, /clawgate\.db|a reason|a row|a text/);
+    }
+  }
+});
+
 Deno.test("a failure that is told already stays as it is", () => {
   const failure = new StoreUnavailable("closed");
   assert.equal(toStoreUnavailable(failure, CONTEXT), failure);

@@ -80,3 +80,51 @@ Deno.test("a lock file that leads elsewhere, or that cannot be made, is refused"
     await assert.rejects(Deno.lstat(join(folder, "elsewhere")), Deno.errors.NotFound);
     await assert.rejects(lockStateFolder(join(folder, "none")), StateLockError);
   }));
+
+Deno.test("a gateway says in its lock where it listens, and the next holder does not inherit it", () =>
+  inTempFolder(async (folder) => {
+    const lock = await lockStateFolder(folder);
+    assert.equal((await lockHolder(folder))?.listening, undefined);
+    await lock.announce({ host: "::", port: 4007 });
+    const holder = await lockHolder(folder);
+    assert.deepEqual([holder?.pid, holder?.listening?.url], [Deno.pid, "ws://[::]:4007"]);
+    const { mode } = await Deno.stat(join(folder, LOCK_FILE));
+    assert.equal((mode ?? 0) & 0o777, 0o600);
+    assert.equal(await lockForCommand(folder), undefined, "it is locked as before");
+    lock.release();
+    using _command = await lockForCommand(folder);
+    assert.equal((await lockHolder(folder))?.listening, undefined);
+  }));
+
+Deno.test("an address that is half written, or none, is passed over", () =>
+  inTempFolder(async (folder) => {
+    const path = join(folder, LOCK_FILE);
+    using _lock = await lockStateFolder(folder);
+    const holder = await Deno.readTextFile(path);
+    const good = '{"url":"ws://127.0.0.1:4007"}\n';
+    const rows = [
+      ...[0, 1, 10, good.length - 1].map((length) => good.slice(0, length)),
+      "null\n",
+      "[]\n",
+      '{"url":5}\n',
+      ...[
+        "http://127.0.0.1:4007",
+        "ws://127.0.0.1",
+        "ws://u:p@127.0.0.1:4007",
+        "ws://evil.example/:4007",
+        "ws://evil.example?:4007",
+        "ws://evil.example\\:4007",
+        "ws://[:4007",
+        "ws://127.0.0.1:99999",
+      ].map((url) => `${JSON.stringify({ url })}\n`),
+    ];
+    for (const row of rows) {
+      await Deno.writeTextFile(path, holder + row);
+      const found = await lockHolder(folder);
+      assert.deepEqual([found?.pid, found?.listening], [Deno.pid, undefined], row);
+    }
+    await Deno.writeTextFile(path, holder + good);
+    assert.deepEqual((await lockHolder(folder))?.listening, { url: "ws://127.0.0.1:4007" });
+    await Deno.writeTextFile(path, holder.slice(0, -1));
+    assert.deepEqual(await lockHolder(folder), { purpose: "gateway", pid: 0 });
+  }));

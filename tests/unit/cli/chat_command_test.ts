@@ -105,6 +105,29 @@ test("a failed run exits with 1 and tells why", async () => {
   assert.equal(terminal.stderr, "error: no model\\u{1b}\n");
 });
 
+test("--json prints a failed run once, as its event", async () => {
+  const terminal = new FakeTerminal();
+  await using gateway = chatting(({ say }) =>
+    say("error", undefined, { errorMessage: "no model" })
+  );
+  assert.equal(await chat(["hi", "--json", "--url", gateway.url], terminal), 1);
+  const { state, errorMessage } = JSON.parse(terminal.stdout);
+  assert.deepEqual([state, errorMessage, terminal.stderr], ["error", "no model", ""]);
+});
+
+test("--json prints a refused message of a typed conversation as JSON", async () => {
+  const terminal = new FakeTerminal({ input: ["one"], tty: { input: true } });
+  await using gateway = scriptedGateway(async (peer) => {
+    await greet(peer);
+    const { id } = await peer.next();
+    const error = { code: "INVALID_REQUEST", message: "too long" };
+    peer.send({ type: "res", id, ok: false, error });
+  });
+  assert.equal(await chat(["--json", "--url", gateway.url], terminal), 0);
+  const line = terminal.stderr.split("\n").find((text) => text.includes("{")) ?? "";
+  assert.equal(JSON.parse(line.slice(line.indexOf("{"))).error.message, "too long");
+});
+
 test("a lost connection exits with 3 and keeps what was said", async () => {
   const terminal = new FakeTerminal();
   await using gateway = chatting(({ peer, say }) => {

@@ -58,11 +58,20 @@ for (const [key, hint] of MISTYPED) {
   });
 }
 
-const CURRENT: Json = { gateway: { port: 1 }, list: [{ id: "a", name: "A" }, { id: "b" }] };
+const CURRENT: Json = {
+  gateway: { port: 1 },
+  deep: { a: { b: { c: 1 } }, d: { e: 1, f: 2 } },
+  list: [{ id: "a", name: "A" }, { id: "b" }],
+};
 
 const PATCHES: readonly (readonly [string, Json, Json])[] = [
   ["gateway.port", 5, { gateway: { port: 5 } }],
-  ["gateway.port", null, { gateway: { port: null } }],
+  ["gateway.port", null, { gateway: null }],
+  ["deep.a.b.c", null, { deep: { a: null } }],
+  ["deep.a.b", null, { deep: { a: null } }],
+  ["deep.d.e", null, { deep: { d: { e: null } } }],
+  ["deep.x.y", null, {}],
+  ["absent", null, {}],
   ["gateway.auth.token", "t", { gateway: { auth: { token: "t" } } }],
   ["list.0.name", "Z", { list: [{ id: "a", name: "Z" }, { id: "b" }] }],
   ["list.0.name", null, { list: [{ id: "a" }, { id: "b" }] }],

@@ -3,42 +3,13 @@ import { join } from "node:path";
 import { statePaths } from "../../../src/config/state_files.ts";
 import { openSqliteStore } from "../../../src/adapters/sqlite_store.ts";
 import { findTarget } from "../../../src/cli/gateway_access.ts";
-import { run } from "../../../src/cli/program.ts";
 import { lockStateFolder } from "../../../src/adapters/state_lock.ts";
-import { strangerAt } from "../../../src/cli/own_gateway.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 import { requestPairing } from "./pairing_request.ts";
+import { stopped } from "./stopped_host.ts";
+import { testInTempFolder as test } from "../../support/temp_folder.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
-
-function test(name: string, fn: (folder: string) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      await fn(folder);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
-}
-
-/** A port on which nothing listens now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** A command on a host whose gateway is stopped. */
-async function stopped(folder: string, args: readonly string[], terminal = new FakeTerminal()) {
-  terminal.env.CLAWGATE_STATE_DIR = folder;
-  terminal.env.CLAWGATE_PORT ??= String(freePort());
-  terminal.stdout = terminal.stderr = "";
-  const exit = await run(args, {
-    terminal,
-    startGateway: () => Promise.reject(new Error("not here")),
-  });
-  return { exit, stdout: terminal.stdout, stderr: terminal.stderr };
-}
 
 test("the stored token goes to this host alone", async (folder) => {
   await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`);
@@ -76,14 +47,46 @@ test("flag, environment, settings and default find the gateway in this order", a
   assert.equal((await found()).url, "ws://[::1]:4002");
 });
 
-test("without a fixed port, the address has to be given", async (folder) => {
+test("the address of a gateway that runs counts before what settings and environment say now", async (folder) => {
+  await Deno.writeTextFile(join(folder, "clawgate.json"), "{ gateway: { port: 4001 } }");
+  const terminal = new FakeTerminal({
+    env: { CLAWGATE_STATE_DIR: folder, CLAWGATE_PORT: "0", CLAWGATE_TOKEN: TOKEN },
+  });
+  const found = (flags = {}) => findTarget({ terminal, flags });
+  const lock = await lockStateFolder(folder);
+  // It starts: nobody knows yet.
+  await assert.rejects(found(), /any free port/);
+  await lock.announce({ host: "0.0.0.0", port: 4007 });
+  assert.deepEqual(await found(), { url: "ws://127.0.0.1:4007", token: TOKEN });
+  assert.equal((await found({ url: "ws://127.0.0.1:5" })).url, "ws://127.0.0.1:5/");
+  lock.release();
+  delete terminal.env.CLAWGATE_PORT;
+  assert.equal((await found()).url, "ws://127.0.0.1:4001");
+});
+
+test("a gateway that runs and lets nobody in: rotate does not say when the token counts", async (folder) => {
+  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`, { mode: 0o600 });
+  using _lock = await lockStateFolder(folder);
+  const rotated = await stopped(folder, ["token", "rotate"]);
+  assert.equal(rotated.exit, 0, rotated.stderr);
+  assert.match(
+    rotated.stdout,
+    /A gateway runs on this state folder but did not let this command in/,
+  );
+  const settings = JSON.stringify({ gateway: { auth: { token: TOKEN } } });
+  await Deno.writeTextFile(join(folder, "clawgate.json"), settings);
+  const json = await stopped(folder, ["token", "rotate", "--json"]);
+  assert.deepEqual(JSON.parse(json.stdout), { ok: true, source: "file", effect: "unknown" });
+});
+
+test("without a fixed port and a gateway that runs, the address has to be given", async (folder) => {
   const { exit, stderr } = await stopped(
     folder,
     ["health"],
     new FakeTerminal({ env: { CLAWGATE_PORT: "0" } }),
   );
-  assert.equal(exit, 2);
-  assert.match(stderr, /with --url/);
+  assert.equal(exit, 3);
+  assert.match(stderr, /no gateway runs on this state folder[^]*with --url/);
 });
 
 test("settings are read, changed and checked with the gateway stopped", async (folder) => {
@@ -165,6 +168,15 @@ test("the token is shown and replaced with the gateway stopped, mode 0600", asyn
   assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
   const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
   assert.deepEqual(names, ["token"]);
+});
+
+test("a gateway that does not run is said not to, and nothing else", async (folder) => {
+  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`, { mode: 0o600 });
+  const { exit, stderr } = await stopped(folder, ["health"]);
+  assert.equal(exit, 3);
+  if (Deno.build.os === "linux") {
+    assert.match(stderr, /^error: no gateway runs on the state folder "[^"]+"\n +start a gateway/);
+  }
 });
 
 test("a token of the environment is not replaced", async (folder) => {
@@ -257,100 +269,4 @@ test("with the gateway stopped, whoever has its port is not shown the secret of 
   assert.deepEqual([explicit.exit, explicit.dialled() > 0], [3, true]);
   const environment = await withStranger(folder, ["health"], { CLAWGATE_TOKEN: TOKEN });
   assert.equal(environment.dialled() > 0, true);
-});
-
-test("a gateway on another port, or in another process, does not vouch for who has this one", async (folder) => {
-  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`, { mode: 0o600 });
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const url = new URL(`ws://127.0.0.1:${listener.addr.port}`);
-  using lock = await lockStateFolder(folder);
-  // This process has both the lock and the port.
-  assert.equal(await strangerAt(url, folder), undefined);
-  listener.close();
-  const other = new Deno.Command(Deno.execPath(), {
-    args: [
-      "eval",
-      "const l = Deno.listen({ hostname: '127.0.0.1', port: 0 });" +
-      "console.log(l.addr.port); await new Promise(() => setTimeout(() => {}, 1e8));",
-    ],
-    stdout: "piped",
-  }).spawn();
-  const reader = other.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const port = Number((await reader.read()).value);
-  const stranger = await strangerAt(new URL(`ws://127.0.0.1:${port}`), folder);
-  other.kill("SIGKILL");
-  await Promise.all([other.status, reader.cancel()]);
-  if (Deno.build.os === "linux") {
-    assert.equal(stranger?.listening, true);
-    assert.match(stranger.reason, /belongs to another program than the gateway/);
-  }
-  lock.release();
-});
-
-test("the doctor finds what is broken and says what to do", async (folder) => {
-  await Deno.chmod(folder, 0o755);
-  await Deno.writeTextFile(statePaths(folder).token, "changeme\n", { mode: 0o644 });
-  await Deno.writeTextFile(
-    join(folder, "clawgate.json"),
-    '{ gateway: { prot: 1 }, agents: { defaults: { model: "nowhere/x" } } }',
-    { mode: 0o600 },
-  );
-  await Deno.writeTextFile(statePaths(folder).database, "not a database", { mode: 0o600 });
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  const terminal = new FakeTerminal({ env: { CLAWGATE_PORT: String(port) }, now: Date.now() });
-  // A program that is no gateway; nothing is said to it.
-  const { exit, stdout } = await stopped(folder, ["doctor", "--json"], terminal);
-  listener.close();
-  assert.equal(exit, 1);
-  const { ok, findings } = JSON.parse(stdout);
-  assert.equal(ok, false);
-  const broken = findings.filter(({ finding }: { finding: string }) => finding === "broken");
-  assert.deepEqual(broken.map(({ check }: { check: string }) => check), [
-    "state folder",
-    "files",
-    "secret",
-    "database",
-    "port",
-    "model",
-  ]);
-  for (const { fix } of broken) assert.match(fix, /\S/);
-  const [folderFinding, files, secret, , held] = broken;
-  assert.match(folderFinding.fix, /^chmod 700 /);
-  assert.match(files.message, /token/);
-  assert(!JSON.stringify(secret).includes("changeme"));
-  assert(held.message.includes(`port ${port} is held by pid ${Deno.pid}`), held.message);
-  const settings = findings.find((item: { check: string; finding: string }) =>
-    item.check === "settings" && item.finding === "warning"
-  );
-  assert.match(settings.message, /gateway\.prot .*did you mean "port"\?/);
-});
-
-test("the doctor tells of an environment that cannot be used", async (folder) => {
-  const terminal = new FakeTerminal({ env: { CLAWGATE_PORT: "seven" }, now: Date.now() });
-  const { exit, stdout } = await stopped(folder, ["doctor"], terminal);
-  assert.equal(exit, 1);
-  assert.match(stdout, /^x {2}settings: CLAWGATE_PORT must be a port/m);
-});
-
-test("a sound host is sound, in plain ASCII where nobody watches", async (folder) => {
-  await Deno.writeTextFile(statePaths(folder).token, `${TOKEN}\n`, { mode: 0o600 });
-  await openSqliteStore({ path: statePaths(folder).database }).close();
-  const { exit, stdout } = await stopped(
-    folder,
-    ["doctor"],
-    new FakeTerminal({ now: Date.now() }),
-  );
-  assert.equal(exit, 0, stdout);
-  assert.match(stdout, /^ok database: .* layout \d+$/m);
-  assert.match(stdout, /^! {2}gateway: does not run/m);
-  assert.match(stdout, /0 broken, 1 to look at\n$/);
-  // deno-lint-ignore no-control-regex
-  assert.match(stdout, /^[\x0a\x20-\x7e]+$/);
-  const watched = new FakeTerminal({
-    tty: { output: true },
-    env: { NO_COLOR: "1" },
-    now: Date.now(),
-  });
-  assert.match((await stopped(folder, ["doctor"], watched)).stdout, /^✓ database/m);
 });

@@ -49,6 +49,14 @@ const LINES: readonly Line[] = [
   { args: ["health", "--timeout", "soon"], exit: 2, stderr: /--timeout "soon" is not a number/ },
   { args: ["health", "--timeout", "0"], exit: 2, stderr: /whole number from 1 to/ },
   { args: ["health", "--url", "ftp://x"], exit: 2, stderr: /not a scheme of a gateway/ },
+  {
+    args: ["health", "--url", "nonsense"],
+    exit: 2,
+    stderr: /"nonsense" is not an address[^]*ws:\/\/127/,
+  },
+  { args: ["health", "--url", "u:s3cret@x"], exit: 2, stderr: /"x" is not an address/ },
+  { args: ["health", "--url", "x?token=s3cret"], exit: 2, stderr: /"x" is not an address/ },
+  { args: ["health", "--url", ""], exit: 2, stderr: /"" is not an address/ },
   { args: ["health", "--url", "ws://u:s3cret@x"], exit: 2, stderr: /must not hold a user/ },
   { args: ["config", "set", "gatway.port", "1"], exit: 2, stderr: /did you mean "gateway.port"\?/ },
   { args: ["token", "show", "--url", "ws://127.0.0.1:1"], exit: 2, stderr: /own host alone/ },
@@ -64,6 +72,50 @@ for (const { args, exit, stdout, stderr } of LINES) {
     assert.doesNotMatch(result.stdout + result.stderr, /s3cret/);
   });
 }
+
+/** Each of them is one line of the same shape as every other failure. */
+const JSON_LINES: readonly (readonly [readonly string[], string, RegExp | undefined])[] = [
+  [["health", "--jsn"], "unknown option '--jsn'", /Did you mean --json\?/],
+  [["devices", "aprove", "x"], "unknown command 'aprove'", /Did you mean approve\?/],
+  [["devices"], "a command is missing", /^Usage: clawgate devices /],
+  [["call"], "missing required argument 'method'", undefined],
+  [["health", "--\x1b[2J"], "unknown option '--\\u{1b}[2J'", undefined],
+  [["helth"], 'there is no command "helth"', /did you mean "health"\?/],
+  [["health", "--timeout", "x"], '--timeout "x" is not a number of milliseconds', /whole number/],
+];
+
+for (const [args, message, hint] of JSON_LINES) {
+  for (const line of [[...args, "--json"], ["--json", ...args]]) {
+    test(`${JSON.stringify(line.join(" "))} fails in JSON`, async () => {
+      const { exit, stdout, stderr } = await cli(line);
+      assert.deepEqual([exit, stdout, stderr.split("\n").length], [2, "", 2], stderr);
+      const { ok, error } = JSON.parse(stderr);
+      assert.deepEqual([ok, error.message, error.exitCode], [false, message, 2]);
+      if (hint === undefined) assert.equal("hint" in error, false);
+      else assert.match(error.hint, hint);
+    });
+  }
+}
+
+test("a --json behind -- is text", async () => {
+  const { exit, stderr } = await cli(["helth", "--", "--json"]);
+  assert.equal(exit, 2);
+  assert.match(stderr, /^error: /);
+});
+
+test("the help has the commands before the options, of every command that has both", async () => {
+  for (const args of [["--help"], ["devices", "--help"], ["help", "config"]]) {
+    const { stdout } = await cli(args);
+    const headings = stdout.matchAll(/^(?:Usage|Commands|Options|Global Options):/gm).toArray()
+      .map(([heading]) => heading);
+    const expected = ["Usage:", "Commands:", "Options:", "Global Options:"];
+    assert.deepEqual(headings, args[0] === "--help" ? expected.slice(0, 3) : expected);
+    assert.doesNotMatch(stdout, /\n\n\n/);
+    assert.match(stdout, /\n\nOptions:\n {2}-/);
+  }
+  const { stdout } = await cli(["health", "--help"]);
+  assert.match(stdout, /^Usage: [^\n]+\n\n[^\n]+\n\nOptions:\n[^]+\n\nGlobal Options:\n/);
+});
 
 test("the help says of every secret on the command line that other users see it", async () => {
   const { stdout } = await cli(["--help"]);
@@ -179,7 +231,12 @@ test("health and status of a hostile gateway print nothing that steers a termina
     sessions: { count: evil, recent: [{ key: evil, updatedAt: evil, model: evil }] },
     durationMs: Infinity,
   };
-  await using gateway = answering({ health: ok(health), status: ok(health) });
+  const list = { defaults: { modelProvider: evil, model: evil } };
+  await using gateway = answering({
+    health: ok(health),
+    status: ok(health),
+    "sessions.list": ok(list),
+  });
   for (const command of ["health", "status"]) {
     for (const json of [[], ["--json"]]) {
       const result = await cli([command, "--url", gateway.url, ...json]);
@@ -219,6 +276,21 @@ test("health says what the gateway says, aligned", async () => {
       "",
     ].join("\n"),
   );
+});
+
+test("status names the default model with its provider, or alone where the gateway tells no more", async () => {
+  const status = ok({ sessions: { defaults: { model: "m" } } });
+  const rows = [
+    [ok({ defaults: { modelProvider: "p", model: "m" } }), "p/m"],
+    [ok({ defaults: { model: "m" } }), "m"],
+    [no("INVALID_REQUEST", "unknown method: sessions.list"), "m"],
+  ] as const;
+  for (const [list, shown] of rows) {
+    await using gateway = answering({ status, "sessions.list": list });
+    const { exit, stdout } = await cli(["status", "--url", gateway.url]);
+    assert.equal(exit, 0);
+    assert.match(stdout, new RegExp(`^default model +${shown}$`, "m"));
+  }
 });
 
 test("devices list shows who waits, escaped, and approve takes the beginning of an id", async () => {

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { ListenError } from "../../../src/ports/listener.ts";
 import { run } from "../../../src/cli/program.ts";
+import { MAX_ADDRESSES } from "../../../src/cli/other_address.ts";
 import type { StartGateway } from "../../../src/cli/serve_command.ts";
 import { DEFAULT_GATEWAY_URL } from "../../../src/client/gateway_url.ts";
 import { DEFAULT_PORT } from "../../../src/config.ts";
-import { ConfigurationError, type RunningGateway } from "../../../src/start_gateway.ts";
+import {
+  ConfigurationError,
+  type RunningGateway,
+  type StartOptions,
+} from "../../../src/start_gateway.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 
 function fakeGateway(changes: Partial<RunningGateway> = {}) {
@@ -12,6 +17,7 @@ function fakeGateway(changes: Partial<RunningGateway> = {}) {
   const reasons: string[] = [];
   const gateway: RunningGateway = {
     url: "ws://127.0.0.1:18789",
+    host: "127.0.0.1",
     stateDir: "/state",
     configPath: "/state/clawgate.json",
     secret: { mode: "token", source: "state folder" },
@@ -66,6 +72,7 @@ Deno.test("--json says it on one line", async () => {
   await terminal.printed("}");
   assert.deepEqual(JSON.parse(terminal.stdout), {
     url: "ws://127.0.0.1:18789",
+    others: [],
     stateDir: "/state",
     configPath: "/state/clawgate.json",
     token: "t",
@@ -88,23 +95,26 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   });
 }
 
-Deno.test("the flags arrive as typed, and an unusual address is named in the next command", async () => {
+Deno.test("the flags arrive as typed, and a folder and a file that are named are in the next command, too", async () => {
   const terminal = new FakeTerminal({ env: { CLAWGATE_BIND: "lan" } });
   const { gateway, finish } = fakeGateway({ url: "ws://127.0.0.1:5", stateDir: "/s s" });
-  let options: unknown;
+  let options: StartOptions = {};
   const args = ["--port", "0", "--bind", "loopback", "--token", "tk", "--state-dir", "/s s"];
   const exit = serve([...args, "--config", "c.json"], terminal, (given) => {
     options = given;
     return Promise.resolve(gateway);
   });
   await terminal.printed("try next");
-  assert.deepEqual(options, {
+  const { tell, ...rest } = options;
+  tell?.("told\x1b later");
+  assert.match(terminal.stderr, /^settings: told\\u\{1b\} later\n/m);
+  assert.deepEqual(rest, {
     flags: { port: "0", bind: "loopback", token: "tk", stateDir: "/s s", config: "c.json" },
     env: terminal.env,
   });
   assert.match(
     terminal.stdout,
-    /chat "hello" --url ws:\/\/127\.0\.0\.1:5 --state-dir '\/s s' --config \S+\n/,
+    /try next +deno run -A mod\.ts chat "hello" --state-dir '\/s s' --config \S+\n/,
   );
   finish();
   assert.equal(await exit, 0);
@@ -187,4 +197,33 @@ Deno.test("it says where the secret stands that clients show", async () => {
     finish();
     assert.equal(await exit, 0);
   }
+});
+
+Deno.test("a folder that the environment names is in the next command, which may run without it", async () => {
+  const terminal = new FakeTerminal({ env: { CLAWGATE_STATE_DIR: "/state" } });
+  const { gateway, finish } = fakeGateway();
+  const exit = serve(["serve"], terminal, () => Promise.resolve(gateway));
+  await terminal.printed("try next");
+  assert.match(terminal.stdout, /chat "hello" --state-dir \/state\n/);
+  finish();
+  assert.equal(await exit, 0);
+});
+
+Deno.test({
+  name: "on every interface it says under which addresses others reach it",
+  ignore: !Deno.networkInterfaces().some(({ family, address }) =>
+    family === "IPv4" && !address.startsWith("127.") && !address.startsWith("169.254.")
+  ),
+  async fn() {
+    for (const json of [[], ["--json"]]) {
+      const terminal = new FakeTerminal();
+      const { gateway, finish } = fakeGateway({ host: "0.0.0.0" });
+      const exit = serve(["serve", ...json], terminal, () => Promise.resolve(gateway));
+      await terminal.printed(json.length === 0 ? "try next" : "}");
+      const found = terminal.stdout.matchAll(/ws:\/\/(?!127)[\d.]+:18789/g).toArray();
+      assert(found.length >= 1 && found.length <= MAX_ADDRESSES, terminal.stdout);
+      finish();
+      assert.equal(await exit, 0);
+    }
+  },
 });

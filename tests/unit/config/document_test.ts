@@ -25,7 +25,7 @@ Deno.test("references to the environment are filled in on a copy", () => {
 });
 
 Deno.test("a missing variable is named, and no variable's value is ever told", () => {
-  const { issues } = parseConfig(
+  const { issues, warnings } = parseConfig(
     {
       gateway: { auth: { token: "${ABSENT}", password: "${CLAWGATE_TOKEN}" } },
       models: { providers: { a: { baseUrl: "http://${EMPTY}" } } },
@@ -43,12 +43,13 @@ Deno.test("a missing variable is named, and no variable's value is ever told", (
         path: "gateway.auth.password",
         message: "refers to CLAWGATE_TOKEN; the gateway's own variables are never filled in",
       },
-      {
-        path: "models.providers.a.baseUrl",
-        message: "needs the environment variable EMPTY, which is not set",
-      },
     ],
   );
+  assert.deepEqual(warnings, [{
+    path: "models.providers.a.baseUrl",
+    message:
+      'needs the environment variable EMPTY, which is not set; the provider "a" is disabled until it is',
+  }]);
   const leak = parseConfig({ logging: { level: "${LEVEL}" } }, { env: { LEVEL: "hunter2" } });
   assert.equal(leak.issues[0]?.path, "logging.level");
   assert.match(leak.issues[0]?.message ?? "", /got "\$\{LEVEL\}"$/);
@@ -72,6 +73,41 @@ Deno.test("a reference stays as written where readers see the setting, with a wa
   assert.equal(config.logging.file, "${KEY}");
   const warned = warnings.filter(({ message }) => message.startsWith("refers to the environment"));
   assert.deepEqual(warned.map(({ path }) => path), ["agents.list.0.name", "logging.file"]);
+});
+
+Deno.test("a variable of the file may itself be taken from the environment, one step deep", () => {
+  const record = {
+    env: {
+      vars: { KEY: "${OUTER}-1", LOST: "${ABSENT}", OWN: "${CLAWGATE_TOKEN}", FAR: "${KEY}" },
+    },
+    models: {
+      providers: Object.fromEntries(
+        ["KEY", "LOST", "OWN", "FAR"].map((name) => [
+          name.toLowerCase(),
+          { baseUrl: "http://a", apiKey: `\${${name}}` },
+        ]),
+      ),
+    },
+  };
+  const env = { OUTER: "outer", CLAWGATE_TOKEN: "hunter2" };
+  const { config, issues } = parseConfig(record, { env });
+  // The gateway's own variable is never filled in, wherever it is referred to.
+  assert.deepEqual(issues.map(({ path }) => path), ["env.vars.OWN"]);
+  const { OWN: _own, ...vars } = record.env.vars;
+  const sound = parseConfig({ ...record, env: { vars } }, { env });
+  assert.deepEqual(sound.issues, []);
+  assert.equal(sound.config.models.providers.key?.apiKey, "outer-1");
+  assert.deepEqual(sound.config.models.disabled, { lost: ["LOST"], own: ["OWN"], far: ["FAR"] });
+  assert.deepEqual(config, defaultConfig());
+});
+
+Deno.test("the file's own variables cannot grow without bound", () => {
+  const record = { env: { vars: { MANY: "${BIG}".repeat(900) } } };
+  const { issues } = parseConfig(
+    { ...record, models: { providers: { a: { baseUrl: "http://a", apiKey: "${MANY}" } } } },
+    { env: { BIG: "x".repeat(100_000) } },
+  );
+  assert.deepEqual(issues.map(({ path }) => path), ["env.vars.MANY"]);
 });
 
 Deno.test("references cannot grow without bound", () => {

@@ -151,3 +151,23 @@ Deno.test("places come from flag, environment, home", () => {
     assert.deepEqual(resolved.issues.map((issue) => issue.path), [path]);
   }
 });
+
+Deno.test("a secret that the file takes from an environment not known here is set, and absent", () => {
+  const resolved = (auth: Parameters<typeof resolveSecret>[0]["auth"], token?: string) =>
+    resolveSecret({
+      flags: token === undefined ? {} : { token },
+      env: {},
+      auth,
+      stateToken: "token-of-the-folder",
+    });
+  assert.deepEqual(resolved({ unset: ["token"] }), {
+    mode: "token",
+    token: undefined,
+    password: undefined,
+  });
+  assert.equal(resolved({ unset: ["password"] }).mode, "password");
+  assert.equal(resolved({ unset: ["password"] }).password, undefined);
+  assert.equal(resolved({ unset: ["password", "token"] }).mode, "token");
+  assert.equal(resolved({ unset: ["token"] }, "from-a-flag").token?.value, "from-a-flag");
+  assert.equal(resolved({}).token?.value, "token-of-the-folder");
+});

@@ -5,6 +5,12 @@ import { createDispatch } from "../../../src/core/dispatch.ts";
 import { GatewayError, toGatewayError } from "../../../src/core/error.ts";
 import { checked, DEFAULT_TENANT, isConnectionId } from "../../../src/core/id.ts";
 import { defineMethods, methodTable } from "../../../src/core/method.ts";
+import {
+  StoreConflict,
+  StoreFull,
+  StoreMisuse,
+  StoreUnavailable,
+} from "../../../src/ports/store.ts";
 
 const method = defineMethods<{ readonly name: string }>((schema, params) =>
   v.parse(schema, params)
@@ -127,4 +133,66 @@ Deno.test("a defect's text stays inside", () => {
   assert.ok(!answered.message.includes("abc"));
   const own = new GatewayError("NOT_PAIRED", "pairing required");
   assert.equal(toGatewayError(own), own);
+});
+
+/** What the log may hold and no client may see. */
+const INSIDE = 'cannot write to the database "/home/me/.clawgate/clawgate.db" (token abc)';
+
+Deno.test("a store that fails is told in its own words, which hold nothing of what it threw", () => {
+  const cause = new Error(INSIDE);
+  const rows: readonly { failure: Error; says: RegExp; retryable?: true }[] = [
+    {
+      failure: new StoreUnavailable(INSIDE, { cause }),
+      says: /^the gateway's database cannot serve now; try again in a moment$/,
+      retryable: true,
+    },
+    {
+      failure: new StoreUnavailable(INSIDE, { cause, lasting: true }),
+      says: /^the gateway's database is out of order; .* the remedy in its log$/,
+    },
+    {
+      failure: new StoreFull(INSIDE, { cause }),
+      says: /^the gateway has no room to store this; delete sessions .*, then try again$/,
+    },
+    // Defects: another writer that nobody waited for, and an argument that no store takes.
+    {
+      failure: new StoreConflict({ tenant: "t", kind: "session", id: "secret" }),
+      says: /^internal error; see the gateway's log$/,
+      retryable: true,
+    },
+    {
+      failure: new StoreMisuse(INSIDE),
+      says: /^internal error; see the gateway's log$/,
+      retryable: true,
+    },
+  ];
+  for (const { failure, says, retryable } of rows) {
+    const table = methodTable([[
+      method({
+        name: "fail",
+        access: { role: "operator", scope: "operator.read" },
+        summary: "Fails.",
+        params: v.unknown(),
+        result: v.string(),
+        handler: () => {
+          throw failure;
+        },
+      }),
+    ]]);
+    const caller = principal("operator", ["operator.admin"]);
+    const call = { method: "fail", params: {}, principal: caller };
+    let thrown: unknown;
+    try {
+      createDispatch(table)(call, { name: "gate" });
+    } catch (error) {
+      thrown = error;
+    }
+    assert.equal(thrown, failure, "the log gets what was thrown");
+    const answered = toGatewayError(thrown);
+    assert.equal(answered.code, "UNAVAILABLE");
+    assert.match(answered.message, says);
+    assert.equal(answered.extras.retryable, retryable, answered.message);
+    assert.doesNotMatch(answered.message, /[/\\"]|clawgate\.db|token|secret/);
+    assert.equal(answered.cause, undefined);
+  }
 });

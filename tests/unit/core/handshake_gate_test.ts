@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import {
   HandshakeGate,
-  MAX_PENDING,
-  MAX_PENDING_PER_SOURCE,
+  HANDSHAKE_BOUNDS,
 } from "../../../src/core/handshake_gate.ts";
 
 Deno.test("a source over its share of handshakes loses its oldest, others lose nothing", () => {
@@ -16,9 +15,9 @@ Deno.test("a source over its share of handshakes loses its oldest, others lose n
     return leave;
   };
   enter("other", "other");
-  for (let at = 0; at < MAX_PENDING_PER_SOURCE + 2; at++) enter("flood", `f${at}`);
+  for (let at = 0; at < HANDSHAKE_BOUNDS.perSource + 2; at++) enter("flood", `f${at}`);
   assert.deepEqual(evicted, ["f0", "f1"]);
-  assert.equal(gate.pending, MAX_PENDING_PER_SOURCE + 1);
+  assert.equal(gate.pending, HANDSHAKE_BOUNDS.perSource + 1);
 });
 
 Deno.test("over the total, the source with most handshakes loses its oldest", () => {
@@ -33,9 +32,9 @@ Deno.test("over the total, the source with most handshakes loses its oldest", ()
   };
   const first = enter("big");
   for (let at = 0; at < 9; at++) enter("big");
-  for (let at = 0; gate.pending < MAX_PENDING; at++) enter(`s${at}`);
+  for (let at = 0; gate.pending < HANDSHAKE_BOUNDS.total; at++) enter(`s${at}`);
   enter("late");
   assert.deepEqual(evicted, ["big"]);
   first();
-  assert.equal(gate.pending, MAX_PENDING, "leaving twice counts once");
+  assert.equal(gate.pending, HANDSHAKE_BOUNDS.total, "leaving twice counts once");
 });

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import type { Link } from "../../../src/core/link.ts";
 import type { Peer } from "../../../src/core/peer.ts";
+import type { ServerSocket } from "../../../src/core/web_socket.ts";
 import { peerOf } from "../../../src/http/peer.ts";
 import { createRoutes } from "../../../src/http/routes.ts";
+import { socketOf } from "../../support/link_socket.ts";
 import { MemoryLink } from "../../support/memory_link.ts";
 
 function routes(ready = true) {
-  const connected: { link: Link; peer: Peer }[] = [];
+  const connected: { socket: ServerSocket; peer: Peer }[] = [];
   const serve = createRoutes({
     trustedProxies: () => ["10.0.0.1"],
     allowedOrigins: () => ["https://chat.example.org"],
@@ -15,7 +16,7 @@ function routes(ready = true) {
     authorize: (authorization) => Promise.resolve(authorization === "Bearer good"),
     metrics: () => "clawgate_up 1\n",
     page: "<!doctype html><title>Clawgate</title>",
-    connect: (link, peer) => connected.push({ link, peer }),
+    connect: (socket, peer) => connected.push({ socket, peer }),
   });
   return { serve, connected };
 }
@@ -123,7 +124,7 @@ Deno.test("an upgrade on any path becomes a connection of its peer", async () =>
     await serve(request("/anything", headers), {
       ...LOOPBACK,
       upgrade: (accept) => {
-        accept(new MemoryLink());
+        accept(socketOf(new MemoryLink()));
         return new Response();
       },
     });

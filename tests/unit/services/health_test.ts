@@ -13,8 +13,8 @@ import { Agents } from "../../../src/services/agents.ts";
 import {
   HEALTH_BROADCAST_INTERVAL_MS,
   HEALTH_MAX_AGE_MS,
-  HEALTH_REFRESH_INTERVAL_MS,
   HealthMonitor,
+  type HealthParts,
 } from "../../../src/services/health.ts";
 import type { HeartbeatStatus } from "../../../src/services/heartbeat.ts";
 import { Hub } from "../../../src/services/hub.ts";
@@ -80,12 +80,23 @@ function setUp() {
     },
   };
   const versions = new VersionCounters();
-  const health = new HealthMonitor({ clock, hub, log, agents, sessions, heartbeat, versions });
+  type Told = ReturnType<NonNullable<HealthParts["settings"]>>;
+  const told: { -readonly [Name in keyof Told]: Told[Name] } = { refusal: undefined, disabled: {} };
+  const health = new HealthMonitor({
+    clock,
+    hub,
+    log,
+    agents,
+    sessions,
+    heartbeat,
+    versions,
+    settings: () => told,
+  });
   const events: Extract<DomainEvent, { type: "health" }>[] = [];
   hub.observe((_tenant, event) => {
     if (event.type === "health") events.push(event);
   });
-  return { clock, hub, log, health, reads, beats, listeners, events };
+  return { clock, hub, log, health, reads, beats, listeners, events, told };
 }
 
 Deno.test("the summary has the document's shape", async () => {
@@ -135,7 +146,7 @@ Deno.test("heartbeatSeconds is 0 when the default agent does not beat", async ()
   health.stop();
 });
 
-Deno.test("a cached summary is answered at once, the same frozen object, without reading", async () => {
+Deno.test("while nothing changes, the summary is answered at once, the same frozen object", async () => {
   const { health, reads, clock } = setUp();
   assert.equal(health.cached(TENANT), undefined);
   const first = await health.summary(TENANT);
@@ -150,24 +161,48 @@ Deno.test("a cached summary is answered at once, the same frozen object, without
   health.stop();
 });
 
-Deno.test("what changed is looked at in the background, at most once a second", async () => {
-  const { health, reads, clock } = setUp();
+Deno.test("after a change the next call has a new summary, and all that wait share one read", async () => {
+  const { health, reads } = setUp();
   const first = await health.summary(TENANT);
-  await clock.advance(HEALTH_REFRESH_INTERVAL_MS);
   health.invalidate(TENANT);
-  assert.equal(health.summary(TENANT), first);
-  await settle();
+  health.invalidate(TENANT);
+  const waiting = [health.summary(TENANT), health.summary(TENANT)];
   assert.equal(reads.count, 2);
-  const second = health.cached(TENANT);
+  const [second, third] = await Promise.all(waiting);
   assert.notEqual(second, first);
-  health.invalidate(TENANT);
-  for (let call = 0; call < 10; call++) assert.equal(health.summary(TENANT), second);
-  await settle();
+  assert.equal(second, third);
+  assert.equal(health.summary(TENANT), second);
   assert.equal(reads.count, 2);
-  await clock.advance(HEALTH_REFRESH_INTERVAL_MS);
-  health.summary(TENANT);
-  await settle();
-  assert.equal(reads.count, 3);
+  health.stop();
+});
+
+Deno.test("a read that began before a change does not answer a call that came after it", async () => {
+  const { health, reads } = setUp();
+  const gate = Promise.withResolvers<void>();
+  reads.gate = gate.promise;
+  const early = health.summary(TENANT);
+  health.invalidate(TENANT);
+  const late = [health.summary(TENANT), health.summary(TENANT)];
+  assert.equal(reads.count, 1);
+  gate.resolve();
+  const [old, one, two] = await Promise.all([early, ...late]);
+  assert.equal(reads.count, 2);
+  assert.notEqual(one, old);
+  assert.equal(one, two);
+  assert.equal(health.summary(TENANT), one);
+  health.stop();
+});
+
+Deno.test("what changes while a summary is read makes it stale", async () => {
+  const { health, reads } = setUp();
+  const gate = Promise.withResolvers<void>();
+  reads.gate = gate.promise;
+  const early = health.summary(TENANT);
+  health.invalidate(TENANT);
+  gate.resolve();
+  const old = await early;
+  assert.notEqual(await health.summary(TENANT), old);
+  assert.equal(reads.count, 2);
   health.stop();
 });
 
@@ -219,7 +254,7 @@ Deno.test("a refresh that fails keeps the old summary and is tried again", async
 });
 
 Deno.test("runs that begin or end and heartbeat settings make the summary stale, text does not", async () => {
-  const { health, hub, reads, clock, listeners } = setUp();
+  const { health, hub, reads, listeners } = setUp();
   await health.summary(TENANT);
   health.start();
   const run = (step: RunEvent["step"]): void =>
@@ -234,9 +269,7 @@ Deno.test("runs that begin or end and heartbeat settings make the summary stale,
     });
   const refreshes = async (): Promise<boolean> => {
     const before = reads.count;
-    await clock.advance(HEALTH_REFRESH_INTERVAL_MS);
-    health.summary(TENANT);
-    await settle();
+    await health.summary(TENANT);
     return reads.count > before;
   };
   run({ kind: "text", delta: "a", text: "a", partial: true });
@@ -275,4 +308,21 @@ Deno.test("the status has the document's shape", async () => {
     [session?.kind, session?.age, session?.remainingTokens, session?.percentUsed, session?.flags],
     ["direct", 4_000, 750, 25, ["think:high", "aborted"]],
   );
+});
+
+Deno.test("the status tells what of the settings is not in effect, within bounds", async () => {
+  const { health, told } = setUp();
+  const settings = async () => {
+    const status = await health.status(TENANT);
+    assert.ok(v.is(StatusResult, status));
+    return status.settings;
+  };
+  assert.deepEqual(await settings(), { disabledProviders: [] });
+  const issue = { path: "gateway.port", message: "must be a whole number" };
+  told.refusal = { at: 5, issues: Array.from({ length: 100 }, () => issue) };
+  told.disabled = { p: ["A", "B"] };
+  assert.deepEqual(await settings(), {
+    refused: { at: 5, issues: Array.from({ length: 5 }, () => issue) },
+    disabledProviders: [{ provider: "p", variables: ["A", "B"] }],
+  });
 });

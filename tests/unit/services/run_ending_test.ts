@@ -5,26 +5,28 @@ import { SESSION_REPLACED } from "../../../src/services/run_ending.ts";
 import { DEFAULT_RUN_TIMEOUT_MS, MAX_RUN_TIMEOUT_MS } from "../../../src/services/runs.ts";
 import { settle } from "../../support/manual_clock.ts";
 import {
+  abortMain,
   chat,
+  finish,
   MAIN,
   OTHER,
   PRINCIPAL,
   refusal,
   runTest,
+  secondProcess,
   send,
   setStage,
+  speakingStage,
   type Stage,
   told,
+  toldAborts,
   transcript,
 } from "../../support/run_stage.ts";
 
 runTest("an abort that cannot be stored still ends the run", async () => {
-  const stage = setStage();
-  await send(stage, chat("r1"));
-  stage.model.call().text("so far");
-  await settle();
+  const stage = await speakingStage(["so far"]);
   stage.store.trips = () => true;
-  assert.deepEqual(await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN }), {
+  assert.deepEqual(await abortMain(stage), {
     aborted: true,
     runIds: ["r1"],
   });
@@ -34,12 +36,9 @@ runTest("an abort that cannot be stored still ends the run", async () => {
 
 runTest("an abort while the model speaks keeps what was said and says no more", async () => {
   for (const deaf of [false, true]) {
-    const stage = setStage();
-    stage.model.deaf = deaf;
-    await send(stage, chat("r1"));
-    const call = stage.model.call().text("so ", "far");
-    await settle();
-    assert.deepEqual(await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "r1" }), {
+    const stage = await speakingStage(["so ", "far"], { deaf });
+    const call = stage.model.call();
+    assert.deepEqual(await abortMain(stage, "r1"), {
       aborted: true,
       runIds: ["r1"],
     });
@@ -100,8 +99,7 @@ const PHASES: readonly {
     phase: "after its end",
     begin: async (stage) => {
       await send(stage, chat("r1"));
-      stage.model.call().end();
-      await settle();
+      await finish(stage);
     },
     aborted: false,
     events: ["r1 1 start", 'r1 2 end ""'],
@@ -112,7 +110,7 @@ for (const { phase, begin, aborted, events } of PHASES) {
   runTest(`an abort ${phase} ${aborted ? "ends the run" : "finds nothing to end"}`, async () => {
     const stage = setStage();
     await begin(stage);
-    const outcome = await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+    const outcome = await abortMain(stage);
     assert.deepEqual(outcome, { aborted, runIds: aborted ? ["r1"] : [] });
     await settle();
     assert.deepEqual(told(stage), events);
@@ -124,10 +122,10 @@ runTest("an abort of a session ends what waits as well, and none of it starts", 
   const stage = setStage();
   for (const key of ["a", "b", "c"]) await send(stage, chat(key));
   const elsewhere = await send(stage, chat("d", { sessionKey: OTHER }));
-  const outcome = await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+  const outcome = await abortMain(stage);
   assert.deepEqual(outcome, { aborted: true, runIds: ["a", "b", "c"] });
   assert.equal(stage.model.calls.length, 2);
-  assert.deepEqual(told(stage).filter((line) => line.includes("aborted")).sort(), [
+  assert.deepEqual(toldAborts(stage), [
     'a 2 aborted rpc ""',
     'b 1 aborted rpc ""',
     'c 1 aborted rpc ""',
@@ -140,9 +138,8 @@ runTest("an abort of a session ends what waits as well, and none of it starts", 
 runTest("an abort of a waiting run leaves the one before it alone", async () => {
   const stage = setStage();
   for (const key of ["a", "b", "c"]) await send(stage, chat(key));
-  await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "b" });
-  stage.model.call().text("one").end();
-  await settle();
+  await abortMain(stage, "b");
+  await finish(stage, "one");
   assert.deepEqual(stage.model.call().request.messages.map(({ text }) => text), [
     "message a",
     "one",
@@ -150,8 +147,7 @@ runTest("an abort of a waiting run leaves the one before it alone", async () => 
     "[no answer]",
     "message c",
   ]);
-  stage.model.call().end();
-  await settle();
+  await finish(stage);
 });
 
 runTest(
@@ -165,11 +161,10 @@ runTest(
     assert.equal(error.code, "INVALID_REQUEST");
     assert.equal(error.message, "runId does not match sessionKey");
     assert.deepEqual(
-      await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "no such" }),
+      await abortMain(stage, "no such"),
       { aborted: false, runIds: [] },
     );
-    stage.model.call().end();
-    await settle();
+    await finish(stage);
   },
 );
 
@@ -239,21 +234,16 @@ runTest(
 runTest(
   "an answer whose session another process has reset fails and is stored nowhere",
   async () => {
-    const stage = setStage();
-    await send(stage, chat("r1"));
-    stage.model.call().text("old");
-    await settle();
-    const other = setStage({ store: stage.store, clock: stage.clock });
+    const stage = await speakingStage(["old"]);
+    const other = secondProcess(stage);
     await other.sessions.reset(DEFAULT_TENANT, MAIN);
     await send(stage, chat("r2"));
-    stage.model.call().end();
-    await settle();
+    await finish(stage);
     assert.equal(told(stage)[2], `r1 3 failed ${SESSION_REPLACED}`);
     const { status, error } = await other.runs.wait(PRINCIPAL, { runId: "r1" });
     assert.deepEqual([status, error], ["error", SESSION_REPLACED]);
     assert.deepEqual(stage.model.call().request.messages.map(({ text }) => text), ["message r2"]);
-    stage.model.call().end();
-    await settle();
+    await finish(stage);
     assert.deepEqual(await transcript(stage), ['user "message r2"']);
   },
 );
@@ -267,12 +257,10 @@ for (const asked of [false, true]) {
       await send(stage, chat("old"));
       const ending = Promise.withResolvers<void>();
       const reset = Promise.withResolvers<void>();
-      const commit = stage.store.commit.bind(stage.store);
-      stage.store.commit = async (writes) => {
+      stage.store.holds = (writes) => {
         const kinds = writes.map((write) => "key" in write ? write.key.kind : "");
-        if (kinds.includes("session.archive")) await reset.promise;
-        else if (stage.events.at(-1)?.type === "run") await ending.promise;
-        return await commit(writes);
+        if (kinds.includes("session.archive")) return reset.promise;
+        return stage.events.at(-1)?.type === "run" ? ending.promise : undefined;
       };
       const resetting = stage.sessions.reset(DEFAULT_TENANT, MAIN);
       // The abort waits for the old run to be stored; the new message gets in line meanwhile.
@@ -298,8 +286,7 @@ for (const asked of [false, true]) {
       await resetting;
       outcome.begin();
       await settle();
-      if (asked) stage.model.call().end();
-      await settle();
+      if (asked) await finish(stage);
       assert.equal(
         told(stage).at(-1),
         asked
@@ -315,7 +302,7 @@ for (const asked of [false, true]) {
 runTest("a run whose session another process has reset before its turn fails", async () => {
   const stage = setStage();
   const outcome = await stage.runs.start(PRINCIPAL, chat("r1"));
-  const other = setStage({ store: stage.store, clock: stage.clock });
+  const other = secondProcess(stage);
   await other.sessions.reset(DEFAULT_TENANT, MAIN);
   assert.ok(outcome.status === "accepted");
   outcome.begin();
@@ -331,15 +318,10 @@ runTest("an abort waits for a run that is just being stored, and does not count 
   const stage = setStage();
   await send(stage, chat("r1"));
   const { promise, resolve } = Promise.withResolvers<void>();
-  const commit = stage.store.commit.bind(stage.store);
-  stage.store.commit = async (writes) => {
-    await promise;
-    return await commit(writes);
-  };
-  stage.model.call().text("yes").end();
-  await settle();
+  stage.store.holds = () => promise;
+  await finish(stage, "yes");
   let done = false;
-  const aborting = stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+  const aborting = abortMain(stage);
   void aborting.then(() => done = true);
   await settle();
   assert.equal(done, false);
@@ -356,7 +338,7 @@ runTest(
     await send(stage, chat("b"));
     const outcome = await stage.runs.start(PRINCIPAL, chat("c", { message: " /stop\n" }));
     assert.deepEqual(outcome, { status: "stopped", aborted: true, runIds: ["a", "b"] });
-    assert.deepEqual(told(stage).filter((line) => line.includes("aborted")).sort(), [
+    assert.deepEqual(toldAborts(stage), [
       'a 2 aborted stop ""',
       'b 1 aborted stop ""',
     ]);
@@ -367,8 +349,7 @@ runTest(
     });
     await send(stage, chat("d", { message: "/stop it" }));
     assert.equal(stage.model.call().request.messages.at(-1)?.text, "/stop it");
-    stage.model.call().end();
-    await settle();
+    await finish(stage);
   },
 );
 
@@ -382,7 +363,7 @@ runTest("waiting for a run that failed, was aborted, or took too long", async ()
   stage.model.call().fail(new ModelError("no credit"));
   await settle();
   await send(stage, chat("aborted"));
-  await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+  await abortMain(stage);
   await send(stage, chat("late", { timeoutMs: 10 }));
   await stage.clock.advance(10);
   assert.deepEqual(await report("failed"), ["error", "no credit"]);
@@ -399,7 +380,7 @@ runTest(
     const stage = setStage();
     await stage.runs.start(PRINCIPAL, chat("a"));
     await send(stage, chat("b"));
-    await stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN });
+    await abortMain(stage);
     assert.deepEqual(told(stage).sort(), ['a 1 aborted rpc ""', 'b 1 aborted rpc ""']);
   },
 );

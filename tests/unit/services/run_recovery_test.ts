@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { DEFAULT_TENANT } from "../../../src/core/id.ts";
+import { StoreFull } from "../../../src/ports/store.ts";
 import {
   INTERRUPTED_SUMMARY,
   RUN_RECORD_KIND,
@@ -9,14 +10,17 @@ import {
 import { settle } from "../../support/manual_clock.ts";
 import {
   chat,
+  finish,
   MAIN,
   OTHER,
   PRINCIPAL,
   refusal,
   runTest,
+  secondProcess,
   send,
   setStage,
   told,
+  toldAborts,
   transcript,
 } from "../../support/run_stage.ts";
 
@@ -33,10 +37,23 @@ runTest("a commit that fails at the start acknowledges nothing and leaves nothin
   assert.deepEqual(await transcript(stage), []);
   assert.deepEqual(stage.runs.counts, { running: 0, waiting: 0 });
   await send(stage, chat("r1"));
-  stage.model.call().text("yes").end();
-  await settle();
+  await finish(stage, "yes");
   assert.deepEqual(await transcript(stage), ['user "message r1"', 'assistant "yes"']);
 });
+
+runTest(
+  "a message for which there is no room is refused as that, not to be sent again",
+  async () => {
+    const stage = setStage();
+    stage.store.trips = () => true;
+    stage.store.failure = new StoreFull('cannot write to the database "/home/me/clawgate.db"');
+    const error = await refusal(stage.runs.start(PRINCIPAL, chat("r1")));
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.equal(error.extras.retryable, undefined);
+    assert.match(error.message, /was not accepted: the gateway has no room .* sessions\.delete/);
+    assert.ok(!error.message.includes("clawgate.db"));
+  },
+);
 
 runTest(
   "an answer that cannot be stored is told as a failure; its message stays, its record is recovered",
@@ -44,8 +61,7 @@ runTest(
     const stage = setStage();
     const { ended } = await send(stage, chat("r1"));
     stage.store.trips = () => true;
-    stage.model.call().text("yes").end();
-    await settle();
+    await finish(stage, "yes");
     assert.equal(
       told(stage).at(-1),
       "r1 3 failed the answer could not be stored; send the message again with a new idempotency key",
@@ -55,7 +71,7 @@ runTest(
     assert.deepEqual(await transcript(stage), ['user "message r1"']);
     const outcome = await stage.runs.start(PRINCIPAL, chat("r1"));
     assert.ok(outcome.status === "ended" && outcome.record.state === "failed");
-    const restarted = setStage({ store: stage.store, clock: stage.clock });
+    const restarted = secondProcess(stage);
     assert.equal(await restarted.runs.recover(DEFAULT_TENANT), 1);
   },
 );
@@ -64,7 +80,7 @@ runTest(
   "a key that another process takes at the same time is answered from its record",
   async () => {
     const stage = setStage();
-    const other = setStage({ store: stage.store, clock: stage.clock });
+    const other = secondProcess(stage);
     const outcomes = await Promise.all([
       stage.runs.start(PRINCIPAL, chat("r1")),
       other.runs.start(PRINCIPAL, chat("r1")),
@@ -83,13 +99,12 @@ runTest("waiting for a run tells how it ended, whenever it ended", async () => {
   await send(stage, chat("r1"));
   const during = stage.runs.wait(PRINCIPAL, { runId: "r1" });
   await stage.clock.advance(500);
-  stage.model.call().text("x").end();
-  await settle();
+  await finish(stage, "x");
   const report = { runId: "r1", status: "ok", startedAt: at, endedAt: at + 500 };
   assert.deepEqual(await early, report);
   assert.deepEqual(await during, report);
   assert.deepEqual(await stage.runs.wait(PRINCIPAL, { runId: "r1" }), report);
-  const restarted = setStage({ store: stage.store, clock: stage.clock });
+  const restarted = secondProcess(stage);
   assert.deepEqual(await restarted.runs.wait(PRINCIPAL, { runId: "r1" }), report);
   assert.equal(stage.clock.waiting, 0);
 });
@@ -125,7 +140,7 @@ runTest(
     killed.model.call().text("lost");
     await send(killed, chat("r2"));
     await settle();
-    const stage = setStage({ store: killed.store, clock: killed.clock });
+    const stage = secondProcess(killed);
     const before = await stage.runs.start(PRINCIPAL, chat("r1"));
     assert.ok(before.status === "ended" && before.record.error === INTERRUPTED_SUMMARY);
     await send(stage, chat("r3"));
@@ -140,8 +155,7 @@ runTest(
     const report = await stage.runs.wait(PRINCIPAL, { runId: "r2" });
     assert.deepEqual([report.status, report.error], ["error", INTERRUPTED_SUMMARY]);
     assert.equal(stage.runs.counts.running, 1);
-    stage.model.call().text("fine").end();
-    await settle();
+    await finish(stage, "fine");
     assert.equal(told(stage).at(-1), 'r3 3 end "fine"');
   },
 );
@@ -149,7 +163,7 @@ runTest(
 runTest("recovery of a run whose session is gone makes no session", async () => {
   const killed = setStage();
   await send(killed, chat("r1", { sessionKey: OTHER }));
-  const stage = setStage({ store: killed.store, clock: killed.clock });
+  const stage = secondProcess(killed);
   await stage.sessions.remove(DEFAULT_TENANT, OTHER);
   assert.equal(await stage.runs.recover(DEFAULT_TENANT), 1);
   assert.equal(await stage.sessions.get(DEFAULT_TENANT, OTHER), undefined);
@@ -162,7 +176,7 @@ runTest("a stop aborts what runs and waits, stores it, and takes nothing new", a
   stage.model.call().text("so far");
   await settle();
   await stage.runs.stop();
-  assert.deepEqual(told(stage).filter((line) => line.includes("aborted")).sort(), [
+  assert.deepEqual(toldAborts(stage), [
     'a 3 aborted shutdown "so far"',
     'b 1 aborted shutdown ""',
   ]);
@@ -171,22 +185,20 @@ runTest("a stop aborts what runs and waits, stores it, and takes nothing new", a
   assert.equal(error.code, "UNAVAILABLE");
   assert.equal(error.extras.retryable, true);
   assert.equal(stage.clock.waiting, 0);
-  const restarted = setStage({ store: stage.store, clock: stage.clock });
+  const restarted = secondProcess(stage);
   assert.equal(await restarted.runs.recover(DEFAULT_TENANT), 0);
 });
 
 runTest("a stop does not wait for a store that does not answer", async () => {
   const stage = setStage();
   await send(stage, chat("a"));
-  const commit = stage.store.commit.bind(stage.store);
-  stage.store.commit = () => new Promise(() => {});
+  stage.store.holds = () => new Promise(() => {});
   let stopped = false;
   const stopping = stage.runs.stop().then(() => stopped = true);
   await stage.clock.advance(4_999);
   assert.equal(stopped, false);
   await stage.clock.advance(1);
   await stopping;
-  stage.store.commit = commit;
 });
 
 runTest("records of old runs go away while new ones come", async () => {

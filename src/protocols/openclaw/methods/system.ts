@@ -127,6 +127,19 @@ export const StatusResult = v.object({
       v.readonly(),
     ),
   }),
+  settings: v.optional(v.object({
+    refused: v.optional(v.object({
+      at: v.number(),
+      issues: v.pipe(
+        v.array(v.object({ path: v.string(), message: v.string() })),
+        v.readonly(),
+      ),
+    })),
+    disabledProviders: v.pipe(
+      v.array(v.object({ provider: v.string(), variables: strings })),
+      v.readonly(),
+    ),
+  })),
 });
 
 /** The document's PresenceEntry. */

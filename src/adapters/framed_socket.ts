@@ -1,0 +1,428 @@
+/** A WebSocket over a plain byte stream: this package's own framing behind the Web's surface. */
+
+import type { BufferPool } from "../core/buffer_pool.ts";
+import { FrameWriter } from "../core/frame_writer.ts";
+import {
+  CLOSE_DEADLINE_MS,
+  type Link,
+  type LinkListener,
+  type Outgoing,
+  type SendOptions,
+} from "../core/link.ts";
+import {
+  type CloseNote,
+  type MessageNote,
+  READY_STATE,
+  type ServerSocket,
+} from "../core/web_socket.ts";
+import {
+  closePayload,
+  type FrameLimits,
+  FrameReader,
+  type FrameSink,
+  type FrameTools,
+  type FrameViolation,
+  OPCODE,
+} from "../core/websocket_frame.ts";
+import { ReadBuffer, type ReadBuffers } from "./read_buffers.ts";
+import type { Flushable, WriteTurns } from "./write_turns.ts";
+
+/** Pings and pongs that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
+export const MAX_PINGS = 100;
+
+const PING_WINDOW_MS = 10_000;
+
+/** How long a client that broke a bound has to take the close frame, in milliseconds. */
+const EXPEL_TIMEOUT_MS = 1_000;
+
+/** What such a client may still send meanwhile, in bytes, so that it reads the close frame at all. */
+const MAX_DISCARDED_BYTES = 1024 * 1024;
+
+/** Bytes waiting for the network below which a sender that was held up may go on. */
+const LOW_WATER_BYTES = 16 * 1024;
+
+/** A byte stream: TCP, TLS or a Unix socket. */
+export type ByteStream = Pick<Deno.Conn, "read" | "write" | "close" | "closeWrite">;
+
+/** What the sockets of one listener share. */
+export interface SocketHouse {
+  readonly limits: FrameLimits;
+  readonly tools: FrameTools;
+  readonly pool: BufferPool;
+  readonly reads: ReadBuffers;
+  readonly turns: WriteTurns;
+  /** Told of what a handler of Web events threw; must not throw. */
+  readonly failed: (error: unknown) => void;
+}
+
+type SocketEvent = "open" | "message" | "close" | "error";
+type SocketListener = (event: MessageNote & CloseNote) => void;
+
+/**
+ * A server's socket: the Web's surface for handlers, and the {@linkcode Link} beneath it. Until it has a
+ * listener of either kind, nothing is read.
+ */
+export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
+  readonly protocol: string;
+  binaryType = "arraybuffer";
+  onopen: (() => void) | null = null;
+  onmessage: ((event: MessageNote) => void) | null = null;
+  onclose: ((event: CloseNote) => void) | null = null;
+  onerror: (() => void) | null = null;
+  readonly #stream: ByteStream;
+  readonly #house: SocketHouse;
+  readonly #reader: FrameReader;
+  readonly #writer: FrameWriter;
+  #listener: LinkListener | undefined;
+  #listeners: Map<SocketEvent, SocketListener[]> | undefined;
+  #readyState: number = READY_STATE.open;
+  /** The stream is closed. */
+  #gone = false;
+  /** The peer's close frame. */
+  #goodbye: { readonly code: number; readonly reason: string } | undefined;
+  /** The peer broke a bound; what it still sends is not looked at. */
+  #expelled = false;
+  #discarded = 0;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  // Writing.
+  #held = false;
+  #writing = false;
+  #inFlight = 0;
+  #behind = false;
+  // Reading.
+  #paused = false;
+  #wake: (() => void) | undefined;
+  /** What was read but not looked at when reading stopped. */
+  #unread: Uint8Array<ArrayBuffer> | undefined;
+  #allowance = Infinity;
+  #pings = 0;
+  #pingsSince = 0;
+  #silence = 0;
+
+  constructor(stream: ByteStream, house: SocketHouse, protocol: string = "") {
+    this.protocol = protocol;
+    this.#stream = stream;
+    this.#house = house;
+    this.#reader = new FrameReader(this, house.limits, house.tools);
+    this.#writer = new FrameWriter(house.pool);
+  }
+
+  get link(): Link {
+    return this;
+  }
+
+  get readyState(): number {
+    return this.#readyState;
+  }
+
+  get bufferedAmount(): number {
+    return this.buffered;
+  }
+
+  get buffered(): number {
+    return this.#writer.length + this.#inFlight;
+  }
+
+  // What the owner asks.
+
+  attach(listener: LinkListener): void {
+    this.#listener = listener;
+    this.#resumeReading();
+  }
+
+  addEventListener(type: "open" | "error", listener: () => void): void;
+  addEventListener(type: "message", listener: (event: MessageNote) => void): void;
+  addEventListener(type: "close", listener: (event: CloseNote) => void): void;
+  addEventListener(type: SocketEvent, listener: SocketListener): void {
+    const listeners = this.#listeners ??= new Map();
+    listeners.set(type, [...listeners.get(type) ?? [], listener]);
+    this.#resumeReading();
+  }
+
+  send(data: Outgoing, options?: SendOptions): void {
+    if (this.#readyState !== READY_STATE.open) return;
+    if (data instanceof Uint8Array) this.#writer.frame(OPCODE.binary, data);
+    else this.#writer.text(data);
+    if (this.buffered > LOW_WATER_BYTES) this.#behind = true;
+    this.#hold(options?.patient === true);
+  }
+
+  close(code: number = NO_CODE, reason: string = ""): void {
+    if (this.#readyState !== READY_STATE.open) return;
+    this.#sayGoodbye(code, reason);
+    this.#dropAfter(CLOSE_DEADLINE_MS);
+  }
+
+  terminate(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#readyState = Math.max(this.#readyState, READY_STATE.closing);
+    this.#house.turns.forget(this);
+    this.#writer.clear();
+    this.#unread = undefined;
+    try {
+      this.#stream.close();
+    } catch {
+      // The network was faster.
+    }
+    this.#resumeReading();
+  }
+
+  allow(bytes: number | undefined): void {
+    this.#allowance = bytes ?? Infinity;
+  }
+
+  pause(): void {
+    if (this.#readyState === READY_STATE.open) this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#resumeReading();
+  }
+
+  // What the listener asks.
+
+  /** Reads until the connection is over; `first` came behind the handshake. Never rejects. */
+  async run(first: Uint8Array<ArrayBuffer>): Promise<void> {
+    const buffer = new ReadBuffer(this.#house.reads);
+    if (first.length > 0) this.#unread = first;
+    try {
+      // Not before the owner has the socket.
+      await Promise.resolve();
+      this.#emit("open");
+      while (!this.#gone) {
+        if (this.blocked) await this.#awake();
+        else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
+        else {
+          const into = buffer.current;
+          const bytes = await this.#stream.read(into);
+          if (bytes === null) break;
+          this.#silence = 0;
+          this.#take(into.subarray(0, bytes));
+          buffer.used(bytes);
+        }
+      }
+    } catch {
+      // Whatever the network says of a connection that is gone, it is gone.
+    } finally {
+      buffer.release();
+      this.terminate();
+      this.#finish();
+    }
+  }
+
+  /** One round of care for the connections: how many rounds the peer has said nothing, this one included. */
+  age(): number {
+    // Nobody is heard who is not listened to; the owner sees to such a peer.
+    return this.#silence = this.#paused ? 0 : this.#silence + 1;
+  }
+
+  /** Takes rounds back that the peer cannot be blamed for. */
+  rejuvenate(): void {
+    this.#silence = 0;
+  }
+
+  /** Asks the peer for a sign of life. */
+  probe(): void {
+    if (this.#readyState !== READY_STATE.open) return;
+    this.#writer.frame(OPCODE.ping, NOTHING);
+    this.#hold(true);
+  }
+
+  flush(): void {
+    this.#held = false;
+    if (!this.#writing && !this.#gone) this.#write();
+  }
+
+  // What the reader found.
+
+  get blocked(): boolean {
+    if (this.#gone || this.#readyState !== READY_STATE.open) return this.#discarded < 0;
+    return this.#paused || (this.#listener === undefined && !this.#hasWebListener);
+  }
+
+  gotText(message: string): void {
+    if (this.#readyState !== READY_STATE.open) return;
+    this.#listener?.message(message);
+    if (this.#hasWebListener) this.#emit("message", { data: message });
+  }
+
+  gotBinary(message: Uint8Array<ArrayBuffer>): void {
+    if (this.#readyState !== READY_STATE.open) return;
+    this.#listener?.message(message);
+    if (!this.#hasWebListener) return;
+    const data = this.binaryType === "blob" ? new Blob([message]) : exactBuffer(message);
+    this.#emit("message", { data });
+  }
+
+  gotPing(payload: Uint8Array): void {
+    if (!this.#countPing() || this.#readyState !== READY_STATE.open) return;
+    this.#writer.frame(OPCODE.pong, payload);
+    this.#hold(false);
+  }
+
+  gotPong(): void {
+    this.#countPing();
+  }
+
+  gotClose(code: number, reason: string): void {
+    this.#goodbye = { code, reason };
+    if (this.#readyState === READY_STATE.open) {
+      this.#sayGoodbye(code, "");
+      this.#dropAfter(CLOSE_DEADLINE_MS);
+    } else if (!this.#held && !this.#writing) this.terminate();
+  }
+
+  gotViolation({ code, reason }: FrameViolation): void {
+    this.#expel(code, reason);
+  }
+
+  // Reading.
+
+  get #hasWebListener(): boolean {
+    return this.onmessage !== null || this.#listeners !== undefined;
+  }
+
+  #awake(): Promise<void> {
+    return new Promise((resolve) => this.#wake = resolve);
+  }
+
+  #resumeReading(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  #takeUnread(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#unread = undefined;
+    this.#read(bytes);
+  }
+
+  #take(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#allowance -= bytes.length;
+    if (this.#allowance < 0) this.#expel(1009, "");
+    if (this.#expelled) this.#discard(bytes.length);
+    else this.#read(bytes);
+  }
+
+  #read(bytes: Uint8Array<ArrayBuffer>): void {
+    const taken = this.#reader.push(bytes);
+    if (taken < bytes.length && !this.#gone) this.#unread = bytes.slice(taken);
+  }
+
+  #discard(bytes: number): void {
+    this.#discarded += bytes;
+    // Below zero: no more is read at all, and the deadline ends it.
+    if (this.#discarded > MAX_DISCARDED_BYTES) this.#discarded = -Infinity;
+  }
+
+  /** Whether one more is fine. */
+  #countPing(): boolean {
+    const now = performance.now();
+    if (now - this.#pingsSince > PING_WINDOW_MS) {
+      this.#pingsSince = now;
+      this.#pings = 0;
+    }
+    if (++this.#pings === MAX_PINGS) this.#expel(1008, "too many pings");
+    return this.#pings < MAX_PINGS;
+  }
+
+  // The end.
+
+  #sayGoodbye(code: number, reason: string): void {
+    this.#readyState = READY_STATE.closing;
+    this.#writer.frame(OPCODE.close, closePayload(code, reason));
+    this.#hold(false);
+    // The peer's own close frame must be read, whatever the owner thinks of its messages.
+    this.resume();
+  }
+
+  /** Says why, looks at nothing more, and drops the connection when it is still there after a while. */
+  #expel(code: number, reason: string): void {
+    if (this.#expelled) return;
+    if (this.#readyState !== READY_STATE.open) return this.terminate();
+    this.#expelled = true;
+    this.#sayGoodbye(code, reason);
+    this.#dropAfter(EXPEL_TIMEOUT_MS);
+  }
+
+  #dropAfter(delayMs: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.terminate(), delayMs);
+  }
+
+  #finish(): void {
+    clearTimeout(this.#deadline);
+    this.#readyState = READY_STATE.closed;
+    const { code, reason } = this.#goodbye ?? { code: VANISHED, reason: "" };
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.closed(code, reason);
+    this.#emit("close", { code, reason, wasClean: this.#goodbye !== undefined });
+  }
+
+  #emit(type: SocketEvent, event: Partial<MessageNote & CloseNote> = {}): void {
+    if (!this.#hasWebListener && this.onclose === null && this.onopen === null) return;
+    const note = { data: undefined, code: NO_CODE, reason: "", wasClean: false, ...event };
+    try {
+      this[`on${type}`]?.(note);
+      for (const listener of this.#listeners?.get(type) ?? []) listener(note);
+    } catch (error) {
+      this.#house.failed(error);
+      this.close(1011, "internal error");
+    }
+  }
+
+  // Writing.
+
+  #hold(patient: boolean): void {
+    const fresh = !this.#held;
+    this.#held = true;
+    this.#house.turns.hold(this, { fresh, patient });
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    try {
+      for (let next = this.#writer.take(); next !== undefined; next = this.#writer.take()) {
+        this.#inFlight = next.end - next.start;
+        for (let at = next.start; at < next.end;) {
+          const bytes = await this.#stream.write(next.buffer.subarray(at, next.end));
+          at += bytes;
+          this.#inFlight -= bytes;
+        }
+        this.#writer.release(next);
+        this.#tellDrained();
+      }
+      this.#writing = false;
+      if (this.#readyState !== READY_STATE.open) await this.#lastWritten();
+    } catch {
+      this.#inFlight = 0;
+      this.terminate();
+    }
+  }
+
+  #tellDrained(): void {
+    if (!this.#behind || this.buffered > LOW_WATER_BYTES || this.#gone) return;
+    this.#behind = false;
+    this.#listener?.drained();
+  }
+
+  /** All is said: the server ends the connection first (RFC 6455, section 7.1.1), or waits for the peer's word. */
+  async #lastWritten(): Promise<void> {
+    if (this.#goodbye !== undefined) this.terminate();
+    else if (this.#expelled) await this.#stream.closeWrite();
+  }
+}
+
+/** What stands for a close frame without a code, and for a connection that ended without one. */
+const NO_CODE = 1005;
+const VANISHED = 1006;
+
+const NOTHING = new Uint8Array(0);
+
+function exactBuffer(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
+  const { buffer, byteOffset, length } = bytes;
+  return length === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + length);
+}

@@ -1,0 +1,234 @@
+/** One HTTP/1.1 connection: requests in order, answers in order, until one becomes a WebSocket. */
+
+import { type RequestHead, RequestHeadReader } from "../core/http_head.ts";
+import { type HttpRefusal, refusalResponse, switchingProtocols } from "../core/http_response.ts";
+import type { Arrival, Serve } from "../core/serve.ts";
+import type { ServerSocket } from "../core/web_socket.ts";
+import { acceptKey } from "../core/websocket_handshake.ts";
+import type { ByteStream } from "./framed_socket.ts";
+import { IncomingBody } from "./incoming_body.ts";
+import { writeResponse } from "./response_writer.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Time for a client to send its request head, in milliseconds. */
+const HEAD_TIMEOUT_MS = 10_000;
+
+/** How long a connection may wait for its next request, in milliseconds. */
+const KEEP_ALIVE_MS = 30_000;
+
+/** How long a client may let an answer wait, or a body be awaited, in milliseconds. */
+const STALL_TIMEOUT_MS = 30_000;
+
+/** How long the rest of a refused request is read, so that the client sees the answer. */
+const LINGER_MS = 500;
+
+const READ_BYTES = 8 * 1024;
+
+/** What a connection is served with. */
+export interface RequestHouse {
+  readonly serve: Serve;
+  readonly maxBodyBytes: number;
+  /** Told of what a route threw; must not throw. */
+  readonly failed: (error: unknown) => void;
+  /** A request head has come whole, which ends what a silent connection is worth. */
+  readonly spoke: () => void;
+}
+
+/** A connection that became a WebSocket. */
+export interface Upgraded {
+  readonly protocol: string;
+  readonly accept: (socket: ServerSocket) => void;
+  /** What came behind the request head. */
+  readonly rest: Bytes;
+}
+
+/** What becomes of a connection after a request. */
+type Outcome = "next" | "over" | Upgraded;
+
+/** A connection as requests come over it. */
+export class RequestStream {
+  readonly #stream: ByteStream;
+  readonly #house: RequestHouse;
+  readonly #arrival: Arrival;
+  #rest: Bytes = NOTHING;
+  #idle = true;
+  #closed = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    stream: ByteStream,
+    parts: { readonly house: RequestHouse; readonly arrival: Arrival },
+  ) {
+    this.#stream = stream;
+    this.#house = parts.house;
+    this.#arrival = parts.arrival;
+  }
+
+  /** Nothing of a request has come since the answer before. */
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  /** Drops the connection. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#stream.close();
+    } catch {
+      // The network was faster.
+    }
+  }
+
+  /**
+   * Serves until the connection is over, and closed, or has become a WebSocket, and is the caller's. Never
+   * rejects.
+   */
+  async run(): Promise<Upgraded | undefined> {
+    try {
+      let wait = HEAD_TIMEOUT_MS;
+      let outcome: Outcome = "next";
+      while (outcome === "next" && !this.#closed) {
+        const head = await this.#head(wait);
+        if (head === undefined) break;
+        outcome = "state" in head ? await this.#refuse(head) : await this.#answer(head);
+        wait = KEEP_ALIVE_MS;
+      }
+      clearTimeout(this.#timer);
+      if (typeof outcome === "object") return outcome;
+    } catch {
+      // Whatever the network says of a connection that is gone, it is gone.
+    }
+    clearTimeout(this.#timer);
+    this.close();
+    return undefined;
+  }
+
+  /** The next head; undefined when the client left instead. */
+  async #head(waitMs: number): Promise<RequestHead | HttpRefusal | undefined> {
+    const reader = new RequestHeadReader();
+    this.#idle = this.#rest.length === 0;
+    this.#limit(waitMs);
+    let bytes = this.#rest.length > 0 ? this.#rest : await this.#read();
+    this.#rest = NOTHING;
+    if (waitMs !== HEAD_TIMEOUT_MS) this.#limit(HEAD_TIMEOUT_MS);
+    for (; bytes !== undefined; bytes = await this.#read()) {
+      this.#idle = false;
+      const result = reader.push(bytes);
+      if (result.state === "refused") return result;
+      if (result.state === "head") {
+        clearTimeout(this.#timer);
+        this.#rest = result.rest.slice();
+        this.#house.spoke();
+        return result.head;
+      }
+    }
+    return undefined;
+  }
+
+  /** Asks the routes and sends what they say. */
+  async #answer(head: RequestHead): Promise<Outcome> {
+    const body = new IncomingBody(head, {
+      maxBytes: this.#house.maxBodyBytes,
+      rest: this.#rest,
+      read: () => this.#readInTime(),
+      proceed: () => this.#write(CONTINUE),
+    });
+    if (body.refusal !== undefined) return await this.#refuse(body.refusal);
+    let upgraded: Omit<Upgraded, "rest"> | undefined;
+    const switching = new Response(null);
+    const arrival: Arrival = head.upgrade !== "websocket" ? this.#arrival : {
+      ...this.#arrival,
+      upgrade: (accept, options) => {
+        upgraded = { accept, protocol: options?.protocol ?? "" };
+        return switching;
+      },
+    };
+    const response = await this.#ask(head, { body, arrival });
+    if (response === switching && upgraded !== undefined) {
+      return await this.#upgrade(head, upgraded);
+    }
+    if (body.refusal !== undefined) return await this.#refuse(body.refusal);
+    const goesOn = await writeResponse(response, {
+      request: head,
+      keepAlive: head.keepAlive && body.finished,
+      write: (bytes) => this.#write(bytes),
+    });
+    this.#rest = body.rest;
+    if (goesOn && head.keepAlive && body.finished) return "next";
+    return await this.#linger();
+  }
+
+  async #ask(
+    head: RequestHead,
+    { body, arrival }: { readonly body: IncomingBody; readonly arrival: Arrival },
+  ): Promise<Response> {
+    const scheme = arrival.secure ? "https" : "http";
+    try {
+      const request = new Request(`${scheme}://gateway.invalid${head.target}`, {
+        method: head.method,
+        headers: head.headers,
+        body: body.stream,
+      });
+      return await this.#house.serve(request, arrival);
+    } catch (error) {
+      this.#house.failed(error);
+      return new Response("Internal error", { status: 500 });
+    }
+  }
+
+  async #upgrade(
+    head: RequestHead,
+    { accept, protocol }: Omit<Upgraded, "rest">,
+  ): Promise<Upgraded> {
+    await this.#write(switchingProtocols({
+      accept: acceptKey(head.webSocketKey ?? ""),
+      protocol: protocol === "" ? undefined : protocol,
+    }));
+    return { accept, protocol, rest: this.#rest };
+  }
+
+  async #refuse(refusal: HttpRefusal): Promise<Outcome> {
+    await this.#write(refusalResponse(refusal));
+    return await this.#linger();
+  }
+
+  /** Ends the answer, and reads on for a moment: what is not read makes some networks take the answer back. */
+  async #linger(): Promise<Outcome> {
+    await this.#stream.closeWrite();
+    this.#limit(LINGER_MS);
+    while (await this.#read() !== undefined);
+    return "over";
+  }
+
+  /** Drops the connection unless what comes next comes in time. */
+  #limit(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.close(), milliseconds);
+  }
+
+  async #readInTime(): Promise<Bytes | undefined> {
+    this.#limit(STALL_TIMEOUT_MS);
+    const bytes = await this.#read();
+    clearTimeout(this.#timer);
+    return bytes;
+  }
+
+  async #read(): Promise<Bytes | undefined> {
+    const buffer = new Uint8Array(READ_BYTES);
+    const bytes = await this.#stream.read(buffer);
+    return bytes === null ? undefined : buffer.subarray(0, bytes);
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      this.#limit(STALL_TIMEOUT_MS);
+      at += await this.#stream.write(bytes.subarray(at));
+    }
+    clearTimeout(this.#timer);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");

@@ -1,0 +1,61 @@
+/** Finds peers that are gone without a word: asks the silent for a sign of life, and drops the dead. */
+
+/** A connection that is cared for. */
+export interface Watched {
+  /** One round more; how many rounds the peer has said nothing. */
+  age(): number;
+  rejuvenate(): void;
+  probe(): void;
+  terminate(): void;
+}
+
+/** Time between two rounds, in milliseconds. */
+const ROUND_MS = 15_000;
+
+/** Rounds of silence after which a peer is asked, and after which it is given up. */
+const ASK_AFTER = 2;
+const DROP_AFTER = 5;
+
+/** A round that comes this late shows that the process was busy, and nothing of its peers, in milliseconds. */
+const BUSY_MS = 2_000;
+
+/** Looks after a listener's connections while there are any. */
+export class SilenceWatch {
+  readonly #watched: ReadonlySet<Watched>;
+  readonly #now: () => number;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #expected = 0;
+
+  /** `now`: a monotonic clock in milliseconds. */
+  constructor(watched: ReadonlySet<Watched>, now: () => number = () => performance.now()) {
+    this.#watched = watched;
+    this.#now = now;
+  }
+
+  /** Starts when it does not run. */
+  start(): void {
+    if (this.#timer !== undefined) return;
+    this.#expected = this.#now() + ROUND_MS;
+    this.#timer = setInterval(() => this.round(), ROUND_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** One round. Stops by itself when nobody is left. */
+  round(): void {
+    if (this.#watched.size === 0) return this.stop();
+    const now = this.#now();
+    const busy = now - this.#expected > BUSY_MS;
+    this.#expected = now + ROUND_MS;
+    for (const connection of this.#watched) {
+      // What the peers sent meanwhile has not been read: nobody has been silent.
+      if (busy) connection.rejuvenate();
+      const rounds = connection.age();
+      if (rounds > DROP_AFTER) connection.terminate();
+      else if (rounds > ASK_AFTER) connection.probe();
+    }
+  }
+}

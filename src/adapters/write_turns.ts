@@ -1,0 +1,77 @@
+/** Decides when what is queued on connections is written: at the end of a turn, or a moment later in a crowd. */
+
+/** A connection that has something to write. */
+export interface Flushable {
+  flush(): void;
+}
+
+/**
+ * Connections above which messages that can wait do: with so many listeners, an event costs a system
+ * call each, and two or three events that come close together share them.
+ */
+export const CROWD = 64;
+
+/** How long such a message waits at the most, in milliseconds: too short to be noticed by a person. */
+const CROWD_DELAY_MS = 8;
+
+/** Only what comes this soon after the event before it waits, in milliseconds: a lone event goes at once. */
+const CROWD_GAP_MS = 3;
+
+/** Puts what is sent close together on one connection into one write. */
+export class WriteTurns {
+  readonly #connections: () => number;
+  #turn: Flushable[] = [];
+  #crowd = new Set<Flushable>();
+  #lastEventAt = -Infinity;
+  #hurry: boolean | undefined;
+
+  /** `connections` tells how many there are now. */
+  constructor(connections: () => number) {
+    this.#connections = connections;
+  }
+
+  /**
+   * Has a connection written to: when the turn ends, or somewhat later for what can wait in a crowd.
+   * `fresh`: nothing of it waits yet.
+   */
+  hold(connection: Flushable, { fresh, patient }: { fresh: boolean; patient: boolean }): void {
+    const waits = patient && this.#connections() > CROWD && this.#hurried();
+    if (fresh) {
+      if (waits) return this.#wait(connection);
+    } else if (waits || !this.#crowd.delete(connection)) return;
+    if (this.#turn.push(connection) === 1) queueMicrotask(this.#endTurn);
+  }
+
+  /** Takes back a connection that is gone. */
+  forget(connection: Flushable): void {
+    this.#crowd.delete(connection);
+  }
+
+  /** Whether the events of this turn follow close upon others; one answer for all of the turn. */
+  #hurried(): boolean {
+    if (this.#hurry === undefined) {
+      const now = performance.now();
+      this.#hurry = now - this.#lastEventAt < CROWD_GAP_MS;
+      this.#lastEventAt = now;
+      queueMicrotask(() => this.#hurry = undefined);
+    }
+    return this.#hurry;
+  }
+
+  #wait(connection: Flushable): void {
+    this.#crowd.add(connection);
+    if (this.#crowd.size === 1) setTimeout(this.#endWait, CROWD_DELAY_MS);
+  }
+
+  readonly #endTurn = (): void => {
+    const held = this.#turn;
+    this.#turn = [];
+    for (const connection of held) connection.flush();
+  };
+
+  readonly #endWait = (): void => {
+    const held = this.#crowd;
+    this.#crowd = new Set();
+    for (const connection of held) connection.flush();
+  };
+}

@@ -1,0 +1,40 @@
+/** Text that goes to many connections within messages of their own. */
+
+/** Text whose bytes are made once, however many connections are sent it. */
+export class SharedText {
+  readonly text: string;
+  #bytes: Uint8Array | undefined;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The text as UTF-8; made when first asked for, not to be written to. */
+  get bytes(): Uint8Array {
+    return this.#bytes ??= encoder.encode(this.text);
+  }
+}
+
+/** One text message: shared text between two short pieces of its own. */
+export class Envelope {
+  readonly before: string;
+  readonly shared: SharedText;
+  readonly after: string;
+
+  constructor(before: string, { shared, after }: { shared: SharedText; after: string }) {
+    this.before = before;
+    this.shared = shared;
+    this.after = after;
+  }
+
+  /** Length in UTF-16 units, as of a string. */
+  get length(): number {
+    return this.before.length + this.shared.text.length + this.after.length;
+  }
+
+  toString(): string {
+    return this.before + this.shared.text + this.after;
+  }
+}
+
+const encoder = new TextEncoder();

@@ -1,0 +1,88 @@
+/** A listener on loopback for the time of one test, and what an adapter is allowed to do differently. */
+
+import type { Serve } from "../../../src/core/serve.ts";
+import type { ServerSocket } from "../../../src/core/web_socket.ts";
+import type { Listen, ListenOptions } from "../../../src/ports/listener.ts";
+
+/** What adapters differ in, each by what a client sees. */
+export interface Differences {
+  /** The answer to a body beyond `maxBodyBytes` that the route reads. */
+  readonly longBody: 413 | 200;
+  /** The answer to a head that two programs could read in two ways. */
+  readonly smuggled: "400" | "200";
+  /** The close of a connection whose message is longer than `maxMessageBytes`; "echo": it is delivered. */
+  readonly longMessage: "1009 message too long" | "echo";
+  /** The close of a connection that sent a frame without a mask. */
+  readonly unmasked: "1002 frame is not masked" | "echo";
+  /** The close of a connection that sent a message in 2,000 fragments. */
+  readonly manyFragments: "1009 too many fragments" | "echo";
+  /** The close of a connection that pings 150 times in a row. */
+  readonly manyPings: "1008 too many pings" | "150 pongs";
+  /** Frames that a server sends by itself when it has many messages for a peer at once. */
+  readonly writesTogether: boolean;
+  /** What a terminated connection looks like to its peer. */
+  readonly terminated: "end" | "1001";
+  /** What becomes of a peer that sends without end while nobody reads. */
+  readonly pausedFlood: "held" | "1008 sent too much unread";
+  /** The answer to a WebSocket handshake of another version. */
+  readonly otherVersion: "426" | "500";
+}
+
+/** An adapter under test. */
+export interface ListenerUnderTest {
+  readonly name: string;
+  readonly listen: Listen;
+  readonly differences: Differences;
+}
+
+/** What a test has of a listener. */
+export interface Stage {
+  readonly port: number;
+  readonly url: string;
+  /** What the listener was told to tell. */
+  readonly failures: readonly unknown[];
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Bounds of the stage's listener, small enough to be broken. */
+export const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+export const MAX_BODY_BYTES = 200_000;
+
+/** Runs `test` with a listener, and stops it at once. */
+export async function withListener(
+  listen: Listen,
+  { serve, ...others }: Partial<ListenOptions> & { readonly serve: Serve },
+  test: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const failures: unknown[] = [];
+  const listener = await listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    serve,
+    failed: (error) => failures.push(error),
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    maxBodyBytes: MAX_BODY_BYTES,
+    ...others,
+  });
+  let stopping: Promise<void> | undefined;
+  const stop = (graceMs: number) => stopping ??= listener.stop(graceMs);
+  try {
+    const { port } = listener;
+    await test({ port, url: `http://127.0.0.1:${port}`, failures, stop });
+  } finally {
+    await stop(0);
+  }
+}
+
+/** Routes that accept every WebSocket. */
+export function accepting(accept: (socket: ServerSocket) => void, protocol?: string): Serve {
+  return (_request, { upgrade }) =>
+    upgrade?.(accept, protocol === undefined ? {} : { protocol }) ??
+      new Response("no upgrade", { status: 426 });
+}
+
+/** The real time, for links that are made of the Web's surface. */
+export function schedule(delayMs: number, task: () => void): () => void {
+  const timer = setTimeout(task, delayMs);
+  return () => clearTimeout(timer);
+}
