@@ -25,6 +25,7 @@ export class IncomingBody {
   #waits: boolean;
   #unread: Bytes;
   #finished = false;
+  #broken = false;
   #refusal: HttpRefusal | undefined;
   /** For the Request; null where there is no body, or none that a Request of this method may have. */
   readonly stream: ReadableStream<Bytes> | null;
@@ -51,6 +52,11 @@ export class IncomingBody {
     return this.#refusal;
   }
 
+  /** The client left within the body, or it was refused: what a route makes of that is no fault of the route. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
   /** What came behind the body. */
   get rest(): Bytes {
     return this.#unread;
@@ -62,12 +68,7 @@ export class IncomingBody {
       await this.#source.proceed();
     }
     for (;;) {
-      const bytes = this.#unread.length > 0 ? this.#unread : await this.#source.read();
-      if (bytes === undefined) {
-        controller.error(new Error("the client left within the body of its request"));
-        return;
-      }
-      const pieces = this.#decode(bytes);
+      const pieces = this.#decode(this.#unread.length > 0 ? this.#unread : await this.#next());
       for (const piece of pieces) controller.enqueue(piece.slice());
       if (this.#refusal !== undefined) return controller.error(new Error(this.#refusal.reason));
       if (this.#finished) return controller.close();
@@ -75,14 +76,22 @@ export class IncomingBody {
     }
   }
 
+  async #next(): Promise<Bytes> {
+    const bytes = await this.#source.read().catch(() => undefined);
+    if (bytes !== undefined) return bytes;
+    this.#broken = true;
+    throw new Error("the client left within the body of its request");
+  }
+
   #decode(bytes: Bytes): readonly Uint8Array[] {
     const result = this.#decoder.push(bytes);
     if (result.state === "refused") {
       this.#refusal = result;
+      this.#broken = true;
       return [];
     }
     this.#finished = result.done;
-    if (bytes.length > 0) this.#unread = result.rest.slice();
+    if (bytes.length > 0) this.#unread = result.rest.length === 0 ? NOTHING : result.rest.slice();
     return result.pieces;
   }
 }

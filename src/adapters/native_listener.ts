@@ -11,6 +11,8 @@ import { listenError } from "./listen_error.ts";
 export const listenNatively: Listen = (options: ListenOptions): Promise<Listener> => {
   const { hostname, port, serve, tls } = options;
   const abort = new AbortController();
+  const open = new OpenCount();
+  let stopping = false;
   try {
     const server = Deno.serve(
       {
@@ -24,19 +26,36 @@ export const listenNatively: Listen = (options: ListenOptions): Promise<Listener
           return new Response("Internal error", { status: 500 });
         },
       },
-      (request, { remoteAddr }) =>
-        serveNatively(serve, request, {
+      (request, { remoteAddr, completed }) => {
+        if (stopping) return new Response("Stopping", { status: 503 });
+        const over = open.enter();
+        completed.then(over, over);
+        const counted: Serve = (request, { upgrade, ...arrival }) =>
+          serve(request, {
+            ...arrival,
+            upgrade: upgrade && ((accept, options) =>
+              upgrade((socket) => {
+                const left = open.enter();
+                socket.addEventListener("close", left);
+                accept(socket);
+              }, options)),
+          });
+        return serveNatively(counted, request, {
           remoteAddress: remoteAddr.transport === "tcp" ? remoteAddr.hostname : "",
           secure: tls !== undefined,
-        }),
+          failed: options.failed,
+        });
+      },
     );
     return Promise.resolve({
       hostname,
       port: server.addr.port,
       async stop(graceMs) {
-        const deadline = setTimeout(() => abort.abort(), graceMs);
-        await server.shutdown();
-        clearTimeout(deadline);
+        // The server's own shutdown cannot be hurried once it has begun, and ends WebSockets at once.
+        stopping = true;
+        await open.emptied(graceMs);
+        abort.abort();
+        await server.finished;
       },
     });
   } catch (error) {
@@ -51,7 +70,12 @@ export const listenNatively: Listen = (options: ListenOptions): Promise<Listener
 export function serveNatively(
   serve: Serve,
   request: Request,
-  { remoteAddress, secure }: { readonly remoteAddress: string; readonly secure: boolean },
+  { remoteAddress, secure, failed }: {
+    readonly remoteAddress: string;
+    readonly secure: boolean;
+    /** Told of what `accept` threw; must not throw. */
+    readonly failed?: (error: unknown) => void;
+  },
 ): Response | Promise<Response> {
   const asks = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   return serve(request, {
@@ -59,8 +83,42 @@ export function serveNatively(
     secure,
     upgrade: !asks ? undefined : (accept, options) => {
       const { socket, response } = Deno.upgradeWebSocket(request, { protocol: options?.protocol });
-      accept(socket);
+      // Before it is open, nothing can be sent.
+      socket.addEventListener("open", () => {
+        try {
+          accept(socket);
+          // For listeners that came with `accept`.
+          socket.dispatchEvent(new Event("open"));
+        } catch (error) {
+          failed?.(error);
+          socket.close(1011);
+        }
+      }, { once: true });
       return response;
     },
   });
+}
+
+/** Counts requests and WebSockets that are not over. */
+class OpenCount {
+  #count = 0;
+  #emptied: (() => void) | undefined;
+
+  /** One more; call what is returned when it is over. */
+  enter(): () => void {
+    this.#count++;
+    return () => {
+      if (--this.#count === 0) this.#emptied?.();
+    };
+  }
+
+  /** Resolves when all are over, or after `graceMs`. */
+  async emptied(graceMs: number): Promise<void> {
+    if (this.#count === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#emptied = resolve;
+    const deadline = setTimeout(resolve, graceMs);
+    await promise;
+    clearTimeout(deadline);
+  }
 }

@@ -11,17 +11,19 @@ import { writeResponse } from "./response_writer.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Time for a client to send its request head, in milliseconds. */
-const HEAD_TIMEOUT_MS = 10_000;
+/** How long a connection waits for its client, in milliseconds. */
+export interface RequestTimes {
+  /** For a whole request head. */
+  readonly head: number;
+  /** For the next request. */
+  readonly keepAlive: number;
+  /** For the next bytes of a body, or until an answer is read on. */
+  readonly stall: number;
+  /** For the end of a refused request, whose rest is read so that the client sees the answer. */
+  readonly linger: number;
+}
 
-/** How long a connection may wait for its next request, in milliseconds. */
-const KEEP_ALIVE_MS = 30_000;
-
-/** How long a client may let an answer wait, or a body be awaited, in milliseconds. */
-const STALL_TIMEOUT_MS = 30_000;
-
-/** How long the rest of a refused request is read, so that the client sees the answer. */
-const LINGER_MS = 500;
+const TIMES: RequestTimes = { head: 10_000, keepAlive: 30_000, stall: 30_000, linger: 500 };
 
 const READ_BYTES = 8 * 1024;
 
@@ -33,6 +35,7 @@ export interface RequestHouse {
   readonly failed: (error: unknown) => void;
   /** A request head has come whole, which ends what a silent connection is worth. */
   readonly spoke: () => void;
+  readonly times?: RequestTimes;
 }
 
 /** A connection that became a WebSocket. */
@@ -52,7 +55,10 @@ export class RequestStream {
   readonly #house: RequestHouse;
   readonly #arrival: Arrival;
   #rest: Bytes = NOTHING;
+  readonly #times: RequestTimes;
+  readonly #end = Promise.withResolvers<undefined>();
   #idle = true;
+  #last = false;
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -63,17 +69,20 @@ export class RequestStream {
     this.#stream = stream;
     this.#house = parts.house;
     this.#arrival = parts.arrival;
+    this.#times = parts.house.times ?? TIMES;
   }
 
-  /** Nothing of a request has come since the answer before. */
-  get idle(): boolean {
-    return this.#idle;
+  /** Ends the connection with its present request, or now when there is none. */
+  finish(): void {
+    this.#last = true;
+    if (this.#idle) this.close();
   }
 
   /** Drops the connection. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#end.resolve(undefined);
     try {
       this.#stream.close();
     } catch {
@@ -85,15 +94,20 @@ export class RequestStream {
    * Serves until the connection is over, and closed, or has become a WebSocket, and is the caller's. Never
    * rejects.
    */
-  async run(): Promise<Upgraded | undefined> {
+  run(): Promise<Upgraded | undefined> {
+    // A route that still thinks about its answer keeps nothing that is closed.
+    return Promise.race([this.#serve(), this.#end.promise]);
+  }
+
+  async #serve(): Promise<Upgraded | undefined> {
     try {
-      let wait = HEAD_TIMEOUT_MS;
+      let wait = this.#times.head;
       let outcome: Outcome = "next";
       while (outcome === "next" && !this.#closed) {
         const head = await this.#head(wait);
         if (head === undefined) break;
         outcome = "state" in head ? await this.#refuse(head) : await this.#answer(head);
-        wait = KEEP_ALIVE_MS;
+        wait = this.#times.keepAlive;
       }
       clearTimeout(this.#timer);
       if (typeof outcome === "object") return outcome;
@@ -112,14 +126,14 @@ export class RequestStream {
     this.#limit(waitMs);
     let bytes = this.#rest.length > 0 ? this.#rest : await this.#read();
     this.#rest = NOTHING;
-    if (waitMs !== HEAD_TIMEOUT_MS) this.#limit(HEAD_TIMEOUT_MS);
+    if (waitMs !== this.#times.head) this.#limit(this.#times.head);
     for (; bytes !== undefined; bytes = await this.#read()) {
       this.#idle = false;
       const result = reader.push(bytes);
       if (result.state === "refused") return result;
       if (result.state === "head") {
         clearTimeout(this.#timer);
-        this.#rest = result.rest.slice();
+        this.#rest = result.rest.length === 0 ? NOTHING : result.rest.slice();
         this.#house.spoke();
         return result.head;
       }
@@ -150,13 +164,16 @@ export class RequestStream {
       return await this.#upgrade(head, upgraded);
     }
     if (body.refusal !== undefined) return await this.#refuse(body.refusal);
+    // What the answer says holds, also when the rest of the body comes while it is written.
+    const keepAlive = head.keepAlive && body.finished && !this.#last;
     const goesOn = await writeResponse(response, {
       request: head,
-      keepAlive: head.keepAlive && body.finished,
+      keepAlive,
       write: (bytes) => this.#write(bytes),
+      closed: this.#end.promise,
     });
     this.#rest = body.rest;
-    if (goesOn && head.keepAlive && body.finished) return "next";
+    if (goesOn && keepAlive) return "next";
     return await this.#linger();
   }
 
@@ -173,7 +190,7 @@ export class RequestStream {
       });
       return await this.#house.serve(request, arrival);
     } catch (error) {
-      this.#house.failed(error);
+      if (!body.broken) this.#house.failed(error);
       return new Response("Internal error", { status: 500 });
     }
   }
@@ -197,7 +214,7 @@ export class RequestStream {
   /** Ends the answer, and reads on for a moment: what is not read makes some networks take the answer back. */
   async #linger(): Promise<Outcome> {
     await this.#stream.closeWrite();
-    this.#limit(LINGER_MS);
+    this.#limit(this.#times.linger);
     while (await this.#read() !== undefined);
     return "over";
   }
@@ -209,7 +226,7 @@ export class RequestStream {
   }
 
   async #readInTime(): Promise<Bytes | undefined> {
-    this.#limit(STALL_TIMEOUT_MS);
+    this.#limit(this.#times.stall);
     const bytes = await this.#read();
     clearTimeout(this.#timer);
     return bytes;
@@ -223,7 +240,7 @@ export class RequestStream {
 
   async #write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      this.#limit(STALL_TIMEOUT_MS);
+      this.#limit(this.#times.stall);
       at += await this.#stream.write(bytes.subarray(at));
     }
     clearTimeout(this.#timer);

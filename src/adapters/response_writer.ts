@@ -11,6 +11,8 @@ export interface WriteOptions {
   /** Another request may follow. */
   readonly keepAlive: boolean;
   readonly write: (bytes: Bytes) => Promise<void>;
+  /** Resolves when the connection is closed: nothing more is asked of the body. */
+  readonly closed: Promise<unknown>;
 }
 
 /**
@@ -30,12 +32,12 @@ export async function writeResponse(response: Response, options: WriteOptions): 
     });
   if (request.method === "HEAD" || response.body === null || status === 204 || status === 304) {
     await response.body?.cancel();
-    const empty = response.body === null && request.method !== "HEAD" && status !== 204 &&
-      status !== 304;
-    await write(head(empty ? { kind: "length", bytes: 0 } : { kind: "none" }));
+    await write(head({ kind: request.method === "HEAD" ? "unsaid" : "none" }));
     return true;
   }
   const reader = response.body.getReader();
+  // A body that is never heard of again must not keep a connection that is gone.
+  options.closed.then(() => reader.cancel()).catch(() => {});
   try {
     const start = await startOf(reader);
     if (start.ended) {

@@ -74,7 +74,7 @@ class TcpListener implements Listener {
     this.#stopping = true;
     this.#server.close();
     await this.#accepting;
-    for (const requests of this.#requests) if (requests.idle) requests.close();
+    for (const requests of this.#requests) requests.finish();
     if (this.#requests.size + this.#sockets.size > 0) {
       const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
       const deadline = setTimeout(() => this.#dropAll(), graceMs);

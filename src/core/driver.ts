@@ -6,7 +6,7 @@
 import { Disconnect, toGatewayError } from "./error.ts";
 import { type Link, MAX_CLOSE_REASON_BYTES, type Outgoing } from "./link.ts";
 import type { Effect, Input, Machine, Outcome, WireTypes } from "./machine.ts";
-import { type Delivery, LINK_HIGH_WATER_BYTES, Outbox } from "./outbox.ts";
+import { type Delivery, LINK_HIGH_WATER_BYTES, Outbox, type OutboxOwner } from "./outbox.ts";
 import { cutToBytes } from "./quote.ts";
 
 /** Runs `task` after `delayMs`; the returned function takes it back. */
@@ -59,13 +59,15 @@ export interface Connection<Event> {
   close(code: number, reason: string): void;
 }
 
-class Driver<T extends WireTypes> implements Connection<T["Event"]> {
+class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner<T["Out"]> {
   readonly #wire: Wire<T>;
   readonly #link: Link;
   readonly #schedule: Schedule;
   readonly #outbox: Outbox<T["Out"]>;
-  readonly #timers = new Map<string, () => void>();
-  readonly #inputs: { input: Input<T>; then?: () => void }[] = [];
+  /** Made when the first timer is armed, and given up with the last: most connections rest without any. */
+  #timers: Map<string, () => void> | undefined;
+  /** What waits for its turn; undefined while nothing does. */
+  #inputs: { input: Input<T>; then?: () => void }[] | undefined;
   #state: T["State"];
   #firstEffects: readonly Effect<T>[];
   #unsubscribe: (() => void) | undefined;
@@ -82,12 +84,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
     this.#wire = wire;
     this.#link = options.link;
     this.#schedule = options.schedule;
-    this.#outbox = new Outbox({
-      link: options.link,
-      encode: (frame, sequence) => wire.encode(frame, sequence),
-      maxBytes: options.maxBufferedBytes,
-      overflowed: () => this.close(1008, "slow consumer"),
-    });
+    this.#outbox = new Outbox(options.link, { owner: this, maxBytes: options.maxBufferedBytes });
     [this.#state, this.#firstEffects] = wire.machine.open();
   }
 
@@ -95,6 +92,16 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
     const effects = this.#firstEffects;
     this.#firstEffects = [];
     this.#guard(() => this.#perform(effects));
+  }
+
+  // What the outbox asks and tells.
+
+  encode(frame: T["Out"], sequence: number): Outgoing {
+    return this.#wire.encode(frame, sequence);
+  }
+
+  overflowed(): void {
+    this.close(1008, "slow consumer");
   }
 
   // What the link tells.
@@ -137,21 +144,23 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
 
   #feed(input: Input<T>, then?: () => void): void {
     if (this.#busy) {
-      this.#inputs.push({ input, then });
+      (this.#inputs ??= []).push({ input, then });
       return;
     }
     this.#busy = true;
     try {
       this.#advance(input);
       then?.();
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      for (let next = this.#inputs?.shift(); next !== undefined; next = this.#inputs?.shift()) {
         this.#advance(next.input);
         next.then?.();
       }
     } finally {
       this.#busy = false;
       // After a defect nothing is told to the machine any more, but what was promised is still done.
-      for (const { then } of this.#inputs.splice(0)) then?.();
+      const left = this.#inputs;
+      this.#inputs = undefined;
+      for (const { then } of left ?? []) then?.();
     }
   }
 
@@ -245,15 +254,20 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
   #arm(timer: string, delayMs: number): void {
     this.#disarm(timer);
     const cancel = this.#schedule(delayMs, () => {
-      this.#timers.delete(timer);
+      this.#forget(timer);
       if (this.#phase === "open") this.#guard(() => this.#feed({ type: "timer", timer }));
     });
-    this.#timers.set(timer, cancel);
+    (this.#timers ??= new Map()).set(timer, cancel);
   }
 
   #disarm(timer: string): void {
-    this.#timers.get(timer)?.();
-    this.#timers.delete(timer);
+    this.#timers?.get(timer)?.();
+    this.#forget(timer);
+  }
+
+  #forget(timer: string): void {
+    this.#timers?.delete(timer);
+    if (this.#timers?.size === 0) this.#timers = undefined;
   }
 
   /** Reads from the peer only while what it caused can be sent back to it. */
@@ -281,8 +295,8 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]> {
   }
 
   #release(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    for (const cancel of this.#timers?.values() ?? []) cancel();
+    this.#timers = undefined;
     this.#stall?.();
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;

@@ -22,7 +22,8 @@ const MAX_BYTES_PER_UNIT = 3;
 /** Frames that wait to be written on one connection, in order. */
 export class FrameWriter {
   readonly #pool: BufferPool;
-  readonly #ready: Segment[] = [];
+  /** Made when more waits than one buffer holds. */
+  #ready: Segment[] | undefined;
   #buffer: Uint8Array | undefined;
   #end = 0;
   #length = 0;
@@ -54,8 +55,7 @@ export class FrameWriter {
 
   /** The next bytes to write, all that is ready of them; undefined when nothing waits. */
   take(): Segment | undefined {
-    if (this.#ready.length === 0) this.#seal();
-    const segment = this.#ready.shift();
+    const segment = this.#ready?.shift() ?? this.#sealed();
     if (segment !== undefined) this.#length -= segment.end - segment.start;
     return segment;
   }
@@ -68,8 +68,8 @@ export class FrameWriter {
   /** Forgets all that waits. */
   clear(): void {
     this.#seal();
-    for (const segment of this.#ready) this.release(segment);
-    this.#ready.length = 0;
+    for (const segment of this.#ready ?? []) this.release(segment);
+    this.#ready = undefined;
     this.#length = 0;
   }
 
@@ -129,7 +129,7 @@ export class FrameWriter {
     first.set(head, at);
     this.#advance(first, at + head.length);
     this.#seal();
-    this.#ready.push({ buffer: shared.bytes, start: 0, end: shared.bytes.length, pooled: false });
+    this.#queue({ buffer: shared.bytes, start: 0, end: shared.bytes.length, pooled: false });
     this.#length += shared.bytes.length;
     const last = this.#room(tail.length);
     last.set(tail, this.#end);
@@ -161,13 +161,24 @@ export class FrameWriter {
 
   /** What was added becomes ready; what follows goes into another buffer. */
   #seal(): void {
+    const segment = this.#sealed();
+    if (segment !== undefined) this.#queue(segment);
+  }
+
+  #sealed(): Segment | undefined {
     const buffer = this.#buffer;
-    if (buffer === undefined) return;
+    if (buffer === undefined) return undefined;
     this.#buffer = undefined;
     const end = this.#end;
     this.#end = 0;
-    if (end === 0) this.#pool.give(buffer);
-    else this.#ready.push({ buffer, start: 0, end, pooled: true });
+    if (end > 0) return { buffer, start: 0, end, pooled: true };
+    this.#pool.give(buffer);
+    return undefined;
+  }
+
+  #queue(segment: Segment): void {
+    if (this.#ready === undefined) this.#ready = [segment];
+    else this.#ready.push(segment);
   }
 }
 

@@ -25,7 +25,9 @@ export type ResponseBody =
   /** With the connection, which is never kept alive; for an HTTP/1.0 client and an unknown length. */
   | { readonly kind: "close" }
   /** There is none. */
-  | { readonly kind: "none" };
+  | { readonly kind: "none" }
+  /** There is none, as HEAD asked for; what GET would have got is not said. */
+  | { readonly kind: "unsaid" };
 
 /** What {@linkcode responseHead} writes. */
 export interface ResponseHeadOptions {
@@ -120,7 +122,7 @@ const encoder = new TextEncoder();
  * The head of an answer, up to and with its empty line. Fields of the connection are the writer's own:
  * those that the application set are dropped, as are fields whose name is no token. CR, LF, NUL and
  * other control characters become spaces, characters beyond Latin-1 become `?`. A 204 or 304 carries
- * neither length nor coding; any other answer without a body says `content-length: 0`.
+ * neither length nor coding, nor does an answer to HEAD; any other without a body says `content-length: 0`.
  */
 export function responseHead(options: ResponseHeadOptions): Uint8Array<ArrayBuffer> {
   const { status, body } = options;
@@ -213,6 +215,7 @@ function delimiter(status: number, body: ResponseBody): string {
     case "chunked":
       return `transfer-encoding: chunked${LINE_END}`;
     case "close":
+    case "unsaid":
       return "";
     case "none":
       return `content-length: 0${LINE_END}`;

@@ -37,32 +37,39 @@ interface Waiting {
   readonly delivery: Delivery;
 }
 
+/** Whom an outbox works for. */
+export interface OutboxOwner<Frame> {
+  encode(frame: Frame, sequence: number): Outgoing;
+  /** Told once, when too much waited; nothing is sent afterwards. */
+  overflowed(): void;
+}
+
+/** The queue of a peer that keeps up. Never written to. */
+const NONE: Waiting[] = [];
+
+function added(queue: Waiting[], waiting: Waiting): Waiting[] {
+  if (queue === NONE) return [waiting];
+  queue.push(waiting);
+  return queue;
+}
+
 /** The outgoing side of one connection. */
 export class Outbox<Frame> {
   readonly #link: Link;
-  readonly #encode: (frame: Frame, sequence: number) => Outgoing;
+  readonly #owner: OutboxOwner<Frame>;
   readonly #maxBytes: number;
-  readonly #overflowed: () => void;
-  readonly #urgent: Waiting[] = [];
-  readonly #waiting: Waiting[] = [];
+  // Made when a peer is behind for the first time, which most never are.
+  #urgent: Waiting[] = NONE;
+  #waiting: Waiting[] = NONE;
   #waitingBytes = 0;
   #sequence = 0;
   #closed = false;
 
-  /**
-   * `maxBytes`: how much may wait for a peer before a `disconnect` frame ends the connection.
-   * `overflowed` is called once, when that happened; nothing is sent afterwards.
-   */
-  constructor(options: {
-    link: Link;
-    encode: (frame: Frame, sequence: number) => Outgoing;
-    maxBytes: number;
-    overflowed: () => void;
-  }) {
-    this.#link = options.link;
-    this.#encode = options.encode;
+  /** `maxBytes`: how much may wait for a peer before a `disconnect` frame ends the connection. */
+  constructor(link: Link, options: { owner: OutboxOwner<Frame>; maxBytes: number }) {
+    this.#link = link;
+    this.#owner = options.owner;
     this.#maxBytes = options.maxBytes;
-    this.#overflowed = options.overflowed;
   }
 
   /** The sequence number of the newest numbered frame, 0 before the first. */
@@ -80,22 +87,24 @@ export class Outbox<Frame> {
     if (this.#closed) return false;
     const blocked = this.#waitingBytes > 0 || this.#link.buffered > LINK_HIGH_WATER_BYTES;
     if (!blocked) {
-      const data = this.#encode(frame, this.#take(delivery));
+      const data = this.#owner.encode(frame, this.#take(delivery));
       this.#link.send(data, delivery.sequenced ? PATIENT : undefined);
       return true;
     }
     if (delivery.overflow === "drop") return false;
     if (delivery.overflow === "coalesce" && this.#replace(frame, delivery)) return true;
     const sequence = this.#take(delivery);
-    const data = this.#encode(frame, sequence);
+    const data = this.#owner.encode(frame, sequence);
     const bound = delivery.overflow === "hold" ? MAX_HELD_BYTES : this.#maxBytes;
     if (this.buffered + data.length > bound) {
       this.close();
-      this.#overflowed();
+      this.#owner.overflowed();
       return false;
     }
     // A numbered frame may not overtake another; answers carry no number and go first.
-    (delivery.sequenced ? this.#waiting : this.#urgent).push({ data, sequence, delivery });
+    const waiting = { data, sequence, delivery };
+    if (delivery.sequenced) this.#waiting = added(this.#waiting, waiting);
+    else this.#urgent = added(this.#urgent, waiting);
     this.#waitingBytes += data.length;
     return true;
   }
@@ -110,7 +119,7 @@ export class Outbox<Frame> {
         this.#waitingBytes -= item.data.length;
         sent++;
       }
-      queue.splice(0, sent);
+      if (sent > 0) queue.splice(0, sent);
       if (queue.length > 0) return;
     }
   }
@@ -118,8 +127,8 @@ export class Outbox<Frame> {
   /** Forgets what waits; later frames are refused. */
   close(): void {
     this.#closed = true;
-    this.#urgent.length = 0;
-    this.#waiting.length = 0;
+    this.#urgent = NONE;
+    this.#waiting = NONE;
     this.#waitingBytes = 0;
   }
 
@@ -132,7 +141,7 @@ export class Outbox<Frame> {
       item.delivery.overflow === "coalesce" && item.delivery.key === delivery.key
     );
     if (older === undefined) return false;
-    const data = this.#encode(frame, older.sequence);
+    const data = this.#owner.encode(frame, older.sequence);
     this.#waitingBytes += data.length - older.data.length;
     older.data = data;
     return true;

@@ -139,15 +139,17 @@ export interface FrameRow {
   readonly limits?: FrameLimits;
 }
 
-/** One test for each row: it gives its events however it comes. */
-export function testFrameRows(rows: readonly FrameRow[]): void {
-  for (const { name, stream, events, limits } of rows) {
-    Deno.test(name, () => {
-      for (const delivery of DELIVERIES) {
-        assert.deepEqual(readStream(stream, { limits, delivery }), events, delivery.name);
-      }
-    });
-  }
+/** A test with a step for each row: it gives its events however it comes. */
+export function testFrameRows(name: string, rows: readonly FrameRow[]): void {
+  Deno.test(name, async (context) => {
+    for (const { name, stream, events, limits } of rows) {
+      await context.step(name, () => {
+        for (const delivery of DELIVERIES) {
+          assert.deepEqual(readStream(stream, { limits, delivery }), events, delivery.name);
+        }
+      });
+    }
+  });
 }
 
 /** What a reader says of a broken protocol. */

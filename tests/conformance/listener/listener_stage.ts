@@ -8,8 +8,8 @@ import type { Listen, ListenOptions } from "../../../src/ports/listener.ts";
 export interface Differences {
   /** The answer to a body beyond `maxBodyBytes` that the route reads. */
   readonly longBody: 413 | 200;
-  /** The answer to a head that two programs could read in two ways. */
-  readonly smuggled: "400" | "200";
+  /** The answer to a head whose lines end without CR, which two programs could read in two ways. */
+  readonly loneLineFeeds: "400" | "200";
   /** The close of a connection whose message is longer than `maxMessageBytes`; "echo": it is delivered. */
   readonly longMessage: "1009 message too long" | "echo";
   /** The close of a connection that sent a frame without a mask. */
@@ -18,8 +18,6 @@ export interface Differences {
   readonly manyFragments: "1009 too many fragments" | "echo";
   /** The close of a connection that pings 150 times in a row. */
   readonly manyPings: "1008 too many pings" | "150 pongs";
-  /** Frames that a server sends by itself when it has many messages for a peer at once. */
-  readonly writesTogether: boolean;
   /** What a terminated connection looks like to its peer. */
   readonly terminated: "end" | "1001";
   /** What becomes of a peer that sends without end while nobody reads. */

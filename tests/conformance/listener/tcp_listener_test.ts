@@ -1,18 +1,18 @@
 import { listenTcp } from "../../../src/adapters/tcp_listener.ts";
 import { testHttp } from "./http_suite.ts";
 import type { ListenerUnderTest } from "./listener_stage.ts";
+import { testWebSockets } from "./web_socket_suite.ts";
 
 const TCP: ListenerUnderTest = {
   name: "own listener",
   listen: listenTcp,
   differences: {
     longBody: 413,
-    smuggled: "400",
+    loneLineFeeds: "400",
     longMessage: "1009 message too long",
     unmasked: "1002 frame is not masked",
     manyFragments: "1009 too many fragments",
     manyPings: "1008 too many pings",
-    writesTogether: true,
     terminated: "end",
     pausedFlood: "held",
     otherVersion: "426",
@@ -20,3 +20,4 @@ const TCP: ListenerUnderTest = {
 };
 
 testHttp(TCP);
+testWebSockets(TCP);

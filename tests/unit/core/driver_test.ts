@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  drive,
-  STALL_DEADLINE_MS,
-  type Wire,
-} from "../../../src/core/driver.ts";
+import { drive, STALL_DEADLINE_MS, type Wire } from "../../../src/core/driver.ts";
 import { Disconnect, GatewayError } from "../../../src/core/error.ts";
 import type { Effect, WireTypes } from "../../../src/core/machine.ts";
 import { LINK_HIGH_WATER_BYTES } from "../../../src/core/outbox.ts";

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  HandshakeGate,
-  HANDSHAKE_BOUNDS,
-} from "../../../src/core/handshake_gate.ts";
+import { HANDSHAKE_BOUNDS, HandshakeGate } from "../../../src/core/handshake_gate.ts";
 
 Deno.test("a source over its share of handshakes loses its oldest, others lose nothing", () => {
   const gate = new HandshakeGate();

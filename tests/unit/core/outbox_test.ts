@@ -14,11 +14,12 @@ interface Frame {
 function outbox(maxBytes = 1_000) {
   const link = new MemoryLink();
   let overflows = 0;
-  const box = new Outbox<Frame>({
-    link,
-    encode: (frame, sequence) => `${frame.text}#${sequence}`,
+  const box = new Outbox<Frame>(link, {
+    owner: {
+      encode: (frame, sequence) => `${frame.text}#${sequence}`,
+      overflowed: () => overflows++,
+    },
     maxBytes: LINK_HIGH_WATER_BYTES + 1 + maxBytes,
-    overflowed: () => overflows++,
   });
   const send = (text: string, overflow: Overflow, sequenced = true) =>
     box.send({ text }, { sequenced, overflow, key: text.split(" ")[0] });

@@ -41,7 +41,7 @@ function row(name: string, frame: Uint8Array, event: FrameEvent): FrameRow {
   return { name, stream, events: [["text", "before"], event] };
 }
 
-testFrameRows([
+testFrameRows("a close frame is told once and ends the connection, right or wrong", [
   row("a close without payload tells 1005", clientFrame(CLOSE), ["close", 1005, ""]),
   row("a close of one byte is refused", clientFrame(CLOSE, "\x03"), broken("invalid close code")),
   row("a close with a code alone", clientClose(1000), ["close", 1000, ""]),

@@ -24,7 +24,7 @@ function row(name: string, stream: Uint8Array, events: FrameRow["events"]): Fram
   return { name, stream, events };
 }
 
-testFrameRows([
+testFrameRows("fragments are one message", [
   row("two fragments are one message", joined(begin("he"), last("llo")), [["text", "hello"]]),
   row(
     "bytes in fragments are one message",
@@ -61,7 +61,7 @@ testFrameRows([
 ]);
 
 // Control frames come at once, wherever they stand.
-testFrameRows([
+testFrameRows("control frames between fragments are told at once", [
   row(
     "a ping between fragments is told before the message",
     fragments(TEXT, ["a", "b"], { between: clientFrame(PING, "p") }),
@@ -100,7 +100,7 @@ testFrameRows([
   ),
 ]);
 
-testFrameRows([
+testFrameRows("fragments out of order end the connection", [
   row("a continuation of nothing is refused", joined(clientFrame(TEXT, "a"), last("b"), AFTER), [
     ["text", "a"],
     broken("nothing to continue"),

@@ -36,6 +36,7 @@ function unmasked(opcode: number, payload: Uint8Array | string = ""): Uint8Array
 
 // Every form of the length, and both sides of its borders.
 testFrameRows(
+  "payloads of every size are read",
   [0, 1, 2, 15, 16, 17, 124, 125, 126, 127, 128, 255, 256, 4_096, 65_535, 65_536, 65_537].flatMap(
     (size): FrameRow[] => {
       const ascii = "*".repeat(size);
@@ -62,7 +63,7 @@ testFrameRows(
   ),
 );
 
-testFrameRows([
+testFrameRows("frames that come together are read in order", [
   {
     name: "messages that come together are all read, in order",
     stream: joined(
@@ -98,7 +99,7 @@ testFrameRows([
 
 // Masks.
 
-testFrameRows([
+testFrameRows("a frame that is not masked ends the connection", [
   refused("a text that is not masked is refused", unmasked(TEXT, "hello"), "frame is not masked"),
   refused("an empty frame that is not masked is refused", unmasked(TEXT), "frame is not masked"),
   ...[126, 65_536].map((size) =>
@@ -125,6 +126,7 @@ testFrameRows([
 // Lengths that a shorter form would have told.
 
 testFrameRows(
+  "a length that a shorter form would have told ends the connection",
   [...[0, 1, 125].map((size) => [size, 2]), ...[0, 125, 126, 65_535].map((size) => [size, 8])].map(
     ([size = 0, lengthBytes]) =>
       refused(
@@ -137,7 +139,7 @@ testFrameRows(
 
 // Control frames.
 
-testFrameRows([
+testFrameRows("control frames are short, whole, and told at once", [
   ...[0, 1, 4, 20, 124, 125].map((size): FrameRow => ({
     name: `a ping of ${size} bytes is told with its payload`,
     stream: clientFrame(PING, pattern(size)),
@@ -195,51 +197,57 @@ testFrameRows([
 
 // Reserved bits, of which no extension has been agreed on.
 
-testFrameRows([1, 2, 3, 4, 5, 6, 7].flatMap((reserved) => [
-  ...[TEXT, BINARY, ...CONTROLS].map((opcode) =>
-    refused(
-      `reserved bits ${reserved} are refused in frame ${opcode}`,
-      clientFrame(opcode, "abc", { reserved }),
-      "reserved bits are set",
-    )
-  ),
-  {
-    name: `reserved bits ${reserved} are refused in a continuation`,
-    stream: joined(
-      clientFrame(TEXT, "a", { final: false }),
-      clientFrame(0, "b", { reserved }),
-      AFTER,
+testFrameRows(
+  "reserved bits end the connection",
+  [1, 2, 3, 4, 5, 6, 7].flatMap((reserved) => [
+    ...[TEXT, BINARY, ...CONTROLS].map((opcode) =>
+      refused(
+        `reserved bits ${reserved} are refused in frame ${opcode}`,
+        clientFrame(opcode, "abc", { reserved }),
+        "reserved bits are set",
+      )
     ),
-    events: [broken("reserved bits are set")],
-  },
-  refused(
-    `reserved bits ${reserved} are refused in the first fragment`,
-    clientFrame(TEXT, "abc", { reserved, final: false }),
-    "reserved bits are set",
-  ),
-]));
+    {
+      name: `reserved bits ${reserved} are refused in a continuation`,
+      stream: joined(
+        clientFrame(TEXT, "a", { final: false }),
+        clientFrame(0, "b", { reserved }),
+        AFTER,
+      ),
+      events: [broken("reserved bits are set")],
+    },
+    refused(
+      `reserved bits ${reserved} are refused in the first fragment`,
+      clientFrame(TEXT, "abc", { reserved, final: false }),
+      "reserved bits are set",
+    ),
+  ]),
+);
 
 // Opcodes without a meaning.
 
-testFrameRows([3, 4, 5, 6, 7, 11, 12, 13, 14, 15].flatMap((opcode) => [
-  refused(
-    `opcode ${opcode} is refused`,
-    clientFrame(opcode),
-    "unknown opcode",
-  ),
-  refused(
-    `opcode ${opcode} with a payload is refused`,
-    clientFrame(opcode, pattern(300)),
-    "unknown opcode",
-  ),
-  refused(
-    `opcode ${opcode} as a fragment is refused`,
-    clientFrame(opcode, "a", { final: false }),
-    "unknown opcode",
-  ),
-  {
-    name: `opcode ${opcode} within a message is refused`,
-    stream: joined(clientFrame(TEXT, "a", { final: false }), clientFrame(opcode, "b"), AFTER),
-    events: [broken("unknown opcode")],
-  },
-]));
+testFrameRows(
+  "unknown opcodes end the connection",
+  [3, 4, 5, 6, 7, 11, 12, 13, 14, 15].flatMap((opcode) => [
+    refused(
+      `opcode ${opcode} is refused`,
+      clientFrame(opcode),
+      "unknown opcode",
+    ),
+    refused(
+      `opcode ${opcode} with a payload is refused`,
+      clientFrame(opcode, pattern(300)),
+      "unknown opcode",
+    ),
+    refused(
+      `opcode ${opcode} as a fragment is refused`,
+      clientFrame(opcode, "a", { final: false }),
+      "unknown opcode",
+    ),
+    {
+      name: `opcode ${opcode} within a message is refused`,
+      stream: joined(clientFrame(TEXT, "a", { final: false }), clientFrame(opcode, "b"), AFTER),
+      events: [broken("unknown opcode")],
+    },
+  ]),
+);

@@ -317,11 +317,9 @@ Deno.test("text steps of a run replace each other where a client is behind, its 
   });
   const link = new MemoryLink();
   link.buffered = LINK_HIGH_WATER_BYTES + 1;
-  const outbox = new Outbox<EventFrame>({
-    link,
-    encode: encodeFrame,
+  const outbox = new Outbox<EventFrame>(link, {
+    owner: { encode: encodeFrame, overflowed: () => assert.fail("too much waits") },
     maxBytes: 1_000_000,
-    overflowed: () => assert.fail("too much waits"),
   });
   const render = createRenderer();
   const events = [run(1, { kind: "start" }), step(2, "other", "o")];
