@@ -1,5 +1,8 @@
 /** Reading and writing frames, beside bare JSON. */
 
+import { BufferPool } from "../src/core/buffer_pool.ts";
+import { FrameWriter } from "../src/core/frame_writer.ts";
+import type { Envelope } from "../src/core/shared_text.ts";
 import type { ServerFrame } from "../src/protocols/openclaw/codec.ts";
 import { decodeFrame, encodeFrame } from "../src/protocols/openclaw/codec.ts";
 import { eventFrame } from "../src/protocols/openclaw/events.ts";
@@ -29,15 +32,14 @@ const PAIRS: readonly {
   },
   {
     name: "encode the answer to health",
-    codec: () => flattened(encodeFrame(ANSWER, 0)),
-    bare: () =>
-      flattened(JSON.stringify({ type: "res", id: ID, ok: true, payload: HEALTH_PAYLOAD })),
+    codec: () => written(encodeFrame(ANSWER, 0)),
+    bare: () => written(JSON.stringify({ type: "res", id: ID, ok: true, payload: HEALTH_PAYLOAD })),
   },
   {
     name: "encode an event for one more client",
-    codec: () => flattened(encodeFrame(EVENT, 1_234)),
+    codec: () => written(encodeFrame(EVENT, 1_234)),
     bare: () =>
-      flattened(
+      written(
         JSON.stringify({ type: "event", event: "agent", payload: STREAM_PAYLOAD, seq: 1_234 }),
       ),
   },
@@ -57,7 +59,13 @@ export const frameGroup: Group = {
   },
 };
 
-/** The text in one piece, as a socket needs it: joining strings only notes that they are joined. */
-function flattened(text: string): string {
-  return text.charCodeAt(text.length - 1) === 0x7d ? text : "";
+const writer = new FrameWriter(new BufferPool());
+
+/** The message as bytes of a WebSocket frame, as a socket needs it; the number of bytes. */
+function written(message: string | Envelope): number {
+  writer.text(message);
+  const segment = writer.take();
+  if (segment === undefined) return 0;
+  writer.release(segment);
+  return segment.end - segment.start;
 }

@@ -1,7 +1,7 @@
 /** A WebSocket over a plain byte stream: this package's own framing behind the Web's surface. */
 
 import type { BufferPool } from "../core/buffer_pool.ts";
-import { FrameWriter } from "../core/frame_writer.ts";
+import { FrameWriter, type Segment } from "../core/frame_writer.ts";
 import {
   CLOSE_DEADLINE_MS,
   type Link,
@@ -51,7 +51,7 @@ export interface SocketHouse {
   readonly pool: BufferPool;
   readonly reads: ReadBuffers;
   readonly turns: WriteTurns;
-  /** Told of what a handler of Web events threw; must not throw. */
+  /** Told of what a listener threw; must not throw. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -66,9 +66,9 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   readonly protocol: string;
   binaryType = "arraybuffer";
   onopen: (() => void) | null = null;
-  onmessage: ((event: MessageNote) => void) | null = null;
   onclose: ((event: CloseNote) => void) | null = null;
   onerror: (() => void) | null = null;
+  #onmessage: ((event: MessageNote) => void) | null = null;
   readonly #stream: ByteStream;
   readonly #house: SocketHouse;
   readonly #reader: FrameReader;
@@ -105,6 +105,15 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
     this.#house = house;
     this.#reader = new FrameReader(this, house.limits, house.tools);
     this.#writer = new FrameWriter(house.pool);
+  }
+
+  get onmessage(): ((event: MessageNote) => void) | null {
+    return this.#onmessage;
+  }
+
+  set onmessage(handler: ((event: MessageNote) => void) | null) {
+    this.#onmessage = handler;
+    this.#resumeReading();
   }
 
   get link(): Link {
@@ -244,13 +253,13 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
 
   gotText(message: string): void {
     if (this.#readyState !== READY_STATE.open) return;
-    this.#listener?.message(message);
+    this.#hand(message);
     if (this.#hasWebListener) this.#emit("message", { data: message });
   }
 
   gotBinary(message: Uint8Array<ArrayBuffer>): void {
     if (this.#readyState !== READY_STATE.open) return;
-    this.#listener?.message(message);
+    this.#hand(message);
     if (!this.#hasWebListener) return;
     const data = this.binaryType === "blob" ? new Blob([message]) : exactBuffer(message);
     this.#emit("message", { data });
@@ -281,7 +290,7 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   // Reading.
 
   get #hasWebListener(): boolean {
-    return this.onmessage !== null || this.#listeners !== undefined;
+    return this.#onmessage !== null || this.#listeners !== undefined;
   }
 
   #awake(): Promise<void> {
@@ -358,7 +367,11 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
     const { code, reason } = this.#goodbye ?? { code: VANISHED, reason: "" };
     const listener = this.#listener;
     this.#listener = undefined;
-    listener?.closed(code, reason);
+    try {
+      listener?.closed(code, reason);
+    } catch (error) {
+      this.#fail(error);
+    }
     this.#emit("close", { code, reason, wasClean: this.#goodbye !== undefined });
   }
 
@@ -369,9 +382,22 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
       this[`on${type}`]?.(note);
       for (const listener of this.#listeners?.get(type) ?? []) listener(note);
     } catch (error) {
-      this.#house.failed(error);
-      this.close(1011, "internal error");
+      this.#fail(error);
     }
+  }
+
+  #hand(message: string | Uint8Array): void {
+    try {
+      this.#listener?.message(message);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The owner has a defect, which costs this connection. */
+  #fail(error: unknown): void {
+    this.#house.failed(error);
+    this.close(1011, "internal error");
   }
 
   // Writing.
@@ -382,37 +408,51 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
     this.#house.turns.hold(this, { fresh, patient });
   }
 
-  async #write(): Promise<void> {
-    this.#writing = true;
-    try {
-      for (let next = this.#writer.take(); next !== undefined; next = this.#writer.take()) {
-        this.#inFlight = next.end - next.start;
-        for (let at = next.start; at < next.end;) {
-          const bytes = await this.#stream.write(next.buffer.subarray(at, next.end));
-          at += bytes;
-          this.#inFlight -= bytes;
-        }
-        this.#writer.release(next);
-        this.#tellDrained();
-      }
-      this.#writing = false;
-      if (this.#readyState !== READY_STATE.open) await this.#lastWritten();
-    } catch {
-      this.#inFlight = 0;
-      this.terminate();
+  /** Writes what is ready, one piece after the other, until nothing is left. */
+  #write(): void {
+    const segment = this.#writer.take();
+    this.#writing = segment !== undefined;
+    if (segment === undefined) {
+      if (this.#readyState !== READY_STATE.open) this.#lastWritten();
+      return;
     }
+    this.#inFlight = segment.end - segment.start;
+    this.#writeFrom(segment, segment.start);
+  }
+
+  // Not an async function: with many listeners, what one costs is most of what a write costs here.
+  #writeFrom(segment: Segment, at: number): void {
+    this.#stream.write(segment.buffer.subarray(at, segment.end)).then(
+      (bytes) => this.#written(segment, at + bytes),
+      () => {
+        this.#inFlight = 0;
+        this.terminate();
+      },
+    );
+  }
+
+  #written(segment: Segment, at: number): void {
+    this.#inFlight = segment.end - at;
+    if (at < segment.end) return this.#writeFrom(segment, at);
+    this.#writer.release(segment);
+    this.#tellDrained();
+    this.#write();
   }
 
   #tellDrained(): void {
     if (!this.#behind || this.buffered > LOW_WATER_BYTES || this.#gone) return;
     this.#behind = false;
-    this.#listener?.drained();
+    try {
+      this.#listener?.drained();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** All is said: the server ends the connection first (RFC 6455, section 7.1.1), or waits for the peer's word. */
-  async #lastWritten(): Promise<void> {
+  #lastWritten(): void {
     if (this.#goodbye !== undefined) this.terminate();
-    else if (this.#expelled) await this.#stream.closeWrite();
+    else if (this.#expelled) this.#stream.closeWrite().catch(() => this.terminate());
   }
 }
 

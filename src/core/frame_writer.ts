@@ -107,12 +107,25 @@ export class FrameWriter {
   }
 
   #copyEnvelope({ before, shared, after }: Envelope): void {
-    const head = encoder.encode(before);
-    const tail = encoder.encode(after);
-    const length = head.length + shared.bytes.length + tail.length;
+    const { bytes } = shared;
+    const length = before.length + bytes.length + after.length;
+    const buffer = this.#room(writtenHeadLength(length) + length);
+    const start = writeHead(buffer, this.#end, { opcode: OPCODE.text, length });
+    const middle = start + before.length;
+    const end = middle + bytes.length;
+    // What is a connection's own is short and nearly always ASCII, which needs no encoder.
+    if (!writeAscii(buffer, start, before) || !writeAscii(buffer, end, after)) {
+      return this.#copyPieces([encoder.encode(before), bytes, encoder.encode(after)]);
+    }
+    buffer.set(bytes, middle);
+    this.#advance(buffer, end + after.length);
+  }
+
+  #copyPieces(pieces: readonly Uint8Array[]): void {
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     const buffer = this.#room(writtenHeadLength(length) + length);
     let at = writeHead(buffer, this.#end, { opcode: OPCODE.text, length });
-    for (const piece of [head, shared.bytes, tail]) {
+    for (const piece of pieces) {
       buffer.set(piece, at);
       at += piece.length;
     }
@@ -180,6 +193,16 @@ export class FrameWriter {
     if (this.#ready === undefined) this.#ready = [segment];
     else this.#ready.push(segment);
   }
+}
+
+/** Writes text at `at`; false, with the bytes there undefined, when it is not ASCII. */
+function writeAscii(buffer: Uint8Array, at: number, text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit >= 0x80) return false;
+    buffer[at + index] = unit;
+  }
+  return true;
 }
 
 /** The bytes from `at` on. */

@@ -23,15 +23,23 @@ export class Metrics {
 
   /** A counter; `labelName` absent: one series without labels. */
   counter(name: string, help: string, labelName?: string): Counter {
-    const series = new Map<string, number>(labelName === undefined ? [["", 0]] : []);
+    const series = new Map<string, { value: number }>();
+    if (labelName === undefined) series.set("", { value: 0 });
     this.#renderers.push(() => [
       ...head(name, help, "counter"),
-      ...[...series].map(([label, value]) => `${name}${labels(labelName, label)} ${value}`),
+      ...[...series].map(([label, { value }]) => `${name}${labels(labelName, label)} ${value}`),
     ]);
     return {
       add(label = "", by = 1): void {
+        const known = series.get(label);
+        if (known !== undefined) {
+          known.value += by;
+          return;
+        }
         const key = labelName === undefined ? "" : bounded(series, label);
-        series.set(key, (series.get(key) ?? 0) + by);
+        const entry = series.get(key);
+        if (entry === undefined) series.set(key, { value: by });
+        else entry.value += by;
       },
     };
   }

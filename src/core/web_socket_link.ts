@@ -13,6 +13,9 @@ const BEHIND_BYTES = 16 * 1024;
 /** Bytes that may come while reading is paused, as such a socket cannot stop its peer; more end it with 1008. */
 const MAX_PAUSED_BYTES = 1024 * 1024;
 
+/** What stands for a connection that ended without a close frame. */
+const VANISHED = 1006;
+
 /** The link of a socket: the one that it brings, or one made of its Web surface. */
 export function linkOf(socket: ServerSocket, schedule: Schedule): Link {
   return socket.link ?? new WebSocketLink(socket, schedule);
@@ -29,7 +32,11 @@ class WebSocketLink implements Link {
   #waitingBytes = 0;
   #listener: LinkListener | undefined;
   #paused = false;
+  /** The connection has ended, which is told when all before it has been. */
+  #end: { readonly code: number; readonly reason: string } | undefined;
   #over = false;
+  /** The peer broke a bound: what it still sends is not looked at. */
+  #expelled = false;
   #polling = false;
   #allowance = Infinity;
 
@@ -38,7 +45,7 @@ class WebSocketLink implements Link {
     this.#schedule = schedule;
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => this.#receive(data));
-    socket.addEventListener("close", ({ code, reason }) => this.#end(code, reason));
+    socket.addEventListener("close", ({ code, reason }) => this.#ended(code, reason));
     // The close event follows every error and says all that matters.
     socket.addEventListener("error", () => {});
   }
@@ -60,7 +67,8 @@ class WebSocketLink implements Link {
 
   terminate(): void {
     this.close(1001, "");
-    this.#schedule(0, () => this.#end(1006, ""));
+    this.#forget();
+    this.#schedule(0, () => this.#ended(VANISHED, ""));
   }
 
   allow(bytes: number | undefined): void {
@@ -81,30 +89,45 @@ class WebSocketLink implements Link {
   }
 
   #receive(data: unknown): void {
-    if (this.#over) return;
+    if (this.#end !== undefined || this.#expelled) return;
     const message = data instanceof ArrayBuffer ? new Uint8Array(data) : String(data);
     this.#allowance -= message.length;
-    if (this.#allowance < 0) return this.close(1009, "");
+    if (this.#allowance < 0) return this.#expel(1009, "");
     this.#waiting.push(message);
     this.#waitingBytes += message.length;
     this.#deliver();
-    if (this.#waitingBytes > MAX_PAUSED_BYTES) this.close(1008, "sent too much unread");
+    if (this.#waitingBytes > MAX_PAUSED_BYTES) this.#expel(1008, "sent too much unread");
+  }
+
+  #expel(code: number, reason: string): void {
+    this.#expelled = true;
+    this.close(code, reason);
+  }
+
+  #forget(): void {
+    this.#expelled = true;
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
   }
 
   #deliver(): void {
     while (!this.#paused && !this.#over && this.#listener !== undefined) {
       const message = this.#waiting.shift();
-      if (message === undefined) return;
+      if (message === undefined) break;
       this.#waitingBytes -= message.length;
       this.#listener.message(message);
     }
+    const end = this.#end;
+    if (end === undefined || this.#over || this.#listener === undefined) return;
+    if (this.#waiting.length > 0) return;
+    this.#over = true;
+    this.#listener.closed(end.code, end.reason);
   }
 
-  #end(code: number, reason: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#waiting.length = 0;
-    this.#listener?.closed(code, reason);
+  #ended(code: number, reason: string): void {
+    // Some runtimes have no code for a peer that vanished.
+    this.#end ??= { code: code === 0 ? VANISHED : code, reason };
+    this.#deliver();
   }
 
   #poll(): void {

@@ -45,10 +45,10 @@ function members(value: object, known: readonly string[]): void {
 function answerTo(frame: ClientFrame): string | undefined {
   if (frame.kind === "noise") return undefined;
   if (frame.kind === "request") {
-    return encodeFrame({ kind: "answer", id: frame.id, payload: frame.params }, 0);
+    return String(encodeFrame({ kind: "answer", id: frame.id, payload: frame.params }, 0));
   }
   const error = new GatewayError("INVALID_REQUEST", frame.message);
-  return encodeFrame({ kind: "refusal", id: frame.id, error }, 0);
+  return String(encodeFrame({ kind: "refusal", id: frame.id, error }, 0));
 }
 
 Deno.test("whatever comes is read without throwing, and its answer is a frame of the document", () => {
@@ -124,7 +124,7 @@ Deno.test("answers, refusals and events hold the document's members alone, whate
   );
   fc.assert(
     fc.property(frame, fc.nat(), (out, sequence) => {
-      const text = encodeFrame(out, sequence);
+      const text = String(encodeFrame(out, sequence));
       const parsed = JSON.parse(text);
       if (out.kind === "event") {
         members(parsed, MEMBERS.event);

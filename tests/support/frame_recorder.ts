@@ -1,6 +1,7 @@
 /** Brings bytes to a frame reader at any split and notes what it made of them. */
 
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import {
   type FrameLimits,
   FrameReader,
@@ -8,6 +9,7 @@ import {
   FrameTools,
   type FrameViolation,
 } from "../../src/core/websocket_frame.ts";
+import { assertSameBytes, shown } from "./byte_assertion.ts";
 
 /** One call of the sink. */
 export type FrameEvent =
@@ -88,7 +90,7 @@ export class FrameRecorder implements FrameSink {
 
   /** Nobody has written to a message since it was handed out. */
   assertUntouched(): void {
-    for (const { given, then } of this.#handedOut) assert.deepEqual(given, then);
+    for (const { given, then } of this.#handedOut) assertSameBytes(given, then, "handed out");
   }
 
   #note(event: FrameEvent): void {
@@ -145,11 +147,35 @@ export function testFrameRows(name: string, rows: readonly FrameRow[]): void {
     for (const { name, stream, events, limits } of rows) {
       await context.step(name, () => {
         for (const delivery of DELIVERIES) {
-          assert.deepEqual(readStream(stream, { limits, delivery }), events, delivery.name);
+          assertEvents(readStream(stream, { limits, delivery }), events, delivery.name);
         }
       });
     }
   });
+}
+
+/** The same events in the same order; long ones are not told whole. */
+export function assertEvents(
+  actual: readonly FrameEvent[],
+  expected: readonly FrameEvent[],
+  message: string = "events",
+): void {
+  if (isDeepStrictEqual(actual, expected)) return;
+  const at = expected.findIndex((event, index) => !isDeepStrictEqual(event, actual[index]));
+  const place = at < 0 ? expected.length : at;
+  assert.fail(
+    `${message}: event ${place} is ${told(actual[place])} instead of ${told(expected[place])}`,
+  );
+}
+
+function told(event: FrameEvent | undefined): string {
+  if (event === undefined) return "none";
+  return event.map((part) => part instanceof Uint8Array ? shown(part) : brief(part)).join(" ");
+}
+
+function brief(value: string | number): string {
+  const text = JSON.stringify(value);
+  return text.length < 60 ? text : `${text.slice(0, 60)}… (of ${text.length} characters)`;
 }
 
 /** What a reader says of a broken protocol. */

@@ -4,7 +4,8 @@ import * as v from "valibot";
 import type { GatewayError } from "../../core/error.ts";
 import { explain } from "../../core/explain.ts";
 import { isJsonObject, parseJson } from "../../core/json.ts";
-import type { Overflow } from "../../core/outbox.ts";
+import type { Delivery, Overflow } from "../../core/outbox.ts";
+import { Envelope, SharedText } from "../../core/shared_text.ts";
 import type { StateVersions } from "../../services/domain_event.ts";
 
 /** What a message from a client turned out to be. */
@@ -34,17 +35,22 @@ export type ServerFrame =
   | EventFrame;
 
 /** An event as it goes out; its payload is serialised once, however many connections get it. */
-export interface EventFrame {
+export interface EventFrame extends Delivery {
   readonly kind: "event";
   readonly event: string;
-  /** The payload as JSON text. */
-  readonly payload: string;
+  /** The frame from its beginning to the end of its payload: what is the same for every connection. */
+  readonly opening: SharedText;
   readonly stateVersion?: StateVersions;
   /** False for an event meant for one connection outside the numbered stream. */
   readonly sequenced: boolean;
   readonly overflow: Overflow;
-  /** Frames of one key replace each other where they coalesce; absent: the event's name. */
-  readonly key?: string;
+  /** Frames of one key replace each other where they coalesce. */
+  readonly key: string;
+}
+
+/** The opening of an event's frame. */
+export function eventOpening(event: string, payload: unknown): SharedText {
+  return new SharedText(`{"type":"event","event":"${event}","payload":${JSON.stringify(payload)}`);
 }
 
 /** The id of the answer to a frame that has none. Source: the reference gateway. */
@@ -87,7 +93,7 @@ export function decodeFrame(data: string | Uint8Array): ClientFrame {
 }
 
 /** Writes one frame. Members that are undefined are left out; no frame has members beyond the document's. */
-export function encodeFrame(frame: ServerFrame, sequence: number): string {
+export function encodeFrame(frame: ServerFrame, sequence: number): string | Envelope {
   switch (frame.kind) {
     case "answer":
       return frame.payload === undefined
@@ -107,7 +113,7 @@ export function encodeFrame(frame: ServerFrame, sequence: number): string {
       const versions = frame.stateVersion === undefined
         ? ""
         : `,"stateVersion":${JSON.stringify(frame.stateVersion)}`;
-      return `{"type":"event","event":"${frame.event}","payload":${frame.payload}${seq}${versions}}`;
+      return new Envelope("", { shared: frame.opening, after: `${seq}${versions}}` });
     }
   }
 }

@@ -85,9 +85,7 @@ export class Connection implements Wire<OpenClawTypes> {
   }
 
   delivery(frame: ServerFrame): Delivery {
-    return frame.kind === "event"
-      ? { sequenced: frame.sequenced, overflow: frame.overflow, key: frame.key ?? frame.event }
-      : ANSWER_DELIVERY;
+    return frame.kind === "event" ? frame : ANSWER_DELIVERY;
   }
 
   call(
@@ -246,4 +244,4 @@ function presentClient({ principal, client }: Admission): PresentClient {
   };
 }
 
-const ANSWER_DELIVERY = { sequenced: false, overflow: "hold" } as const;
+const ANSWER_DELIVERY: Delivery = { sequenced: false, overflow: "hold" };

@@ -8,7 +8,7 @@ import type {
   SessionMessageEvent,
   StateVersions,
 } from "../../services/domain_event.ts";
-import type { EventFrame } from "./codec.ts";
+import { type EventFrame, eventOpening } from "./codec.ts";
 import { toWireUsage, type WireMessage } from "./transcript.ts";
 
 /** One event of the wire. */
@@ -124,10 +124,11 @@ export function eventFrame(
   return {
     kind: "event",
     event: name,
-    payload: JSON.stringify(payload),
+    opening: eventOpening(name, payload),
     stateVersion,
     overflow,
     sequenced,
+    key: name,
   };
 }
 

@@ -4,7 +4,10 @@ import type { Serve } from "../../../src/core/serve.ts";
 import type { ServerSocket } from "../../../src/core/web_socket.ts";
 import type { Listen, ListenOptions } from "../../../src/ports/listener.ts";
 
-/** What adapters differ in, each by what a client sees. */
+/**
+ * What adapters differ in, mostly by what a client sees. One difference cannot be a row: a handler of Web
+ * events that throws costs its connection on our listener, and the process on the runtime's.
+ */
 export interface Differences {
   /** The answer to a body beyond `maxBodyBytes` that the route reads. */
   readonly longBody: 413 | 200;
@@ -21,9 +24,17 @@ export interface Differences {
   /** What a terminated connection looks like to its peer. */
   readonly terminated: "end" | "1001";
   /** What becomes of a peer that sends without end while nobody reads. */
-  readonly pausedFlood: "held" | "1008 sent too much unread";
+  readonly pausedFlood: "held" | RegExp;
+  /** The close of a connection that sent more than `allow` lets it. */
+  readonly boundBroken: RegExp;
+  /** The code of a peer that vanished, on the Web's surface; a link says 1006. */
+  readonly vanished: "1006" | "0";
+  /** Whether a socket's `protocol` is what the handshake settled on; otherwise it is empty. */
+  readonly tellsProtocol: boolean;
+  /** The answer to an offer of subprotocols with commas alone between them. */
+  readonly tightProtocols: "101" | "500";
   /** The answer to a WebSocket handshake of another version. */
-  readonly otherVersion: "426" | "500";
+  readonly otherVersion: "426" | "101";
 }
 
 /** An adapter under test. */
@@ -69,6 +80,8 @@ export async function withListener(
     await test({ port, url: `http://127.0.0.1:${port}`, failures, stop });
   } finally {
     await stop(0);
+    for (const timer of timers) clearTimeout(timer);
+    timers.clear();
   }
 }
 
@@ -79,8 +92,15 @@ export function accepting(accept: (socket: ServerSocket) => void, protocol?: str
       new Response("no upgrade", { status: 426 });
 }
 
+/** Timers of links; a link that is gone may leave one. */
+const timers = new Set<ReturnType<typeof setTimeout>>();
+
 /** The real time, for links that are made of the Web's surface. */
 export function schedule(delayMs: number, task: () => void): () => void {
-  const timer = setTimeout(task, delayMs);
+  const timer = setTimeout(() => {
+    timers.delete(timer);
+    task();
+  }, delayMs);
+  timers.add(timer);
   return () => clearTimeout(timer);
 }

@@ -14,8 +14,13 @@ const NATIVE: ListenerUnderTest = {
     manyFragments: "echo",
     manyPings: "150 pongs",
     terminated: "1001",
-    pausedFlood: "1008 sent too much unread",
-    otherVersion: "500",
+    // It resets a connection that still sends, which may take the close frame back.
+    pausedFlood: /^(1008 sent too much unread|1006)$/,
+    boundBroken: /^(1009|1006)$/,
+    vanished: "0",
+    tellsProtocol: false,
+    tightProtocols: "500",
+    otherVersion: "101",
   },
 };
 

@@ -15,6 +15,10 @@ const TCP: ListenerUnderTest = {
     manyPings: "1008 too many pings",
     terminated: "end",
     pausedFlood: "held",
+    boundBroken: /^1009$/,
+    vanished: "1006",
+    tellsProtocol: true,
+    tightProtocols: "101",
     otherVersion: "426",
   },
 };

@@ -1,9 +1,14 @@
 /** Lengths, masks, control frames, reserved bits and opcodes: RFC 6455, sections 5.1 to 5.5. */
 
+import assert from "node:assert/strict";
+import { FrameReader } from "../../../../src/core/websocket_frame.ts";
 import {
+  assertEvents,
   broken,
   type FrameEvent,
+  FrameRecorder,
   type FrameRow,
+  LIMITS,
   testFrameRows,
 } from "../../../support/frame_recorder.ts";
 import {
@@ -251,3 +256,23 @@ testFrameRows(
     },
   ]),
 );
+
+Deno.test("what the first two bytes show to be wrong is refused by them, not when the head has come", () => {
+  const wrong: readonly (readonly [Uint8Array, string])[] = [
+    [clientFrame(TEXT, pattern(300), { reserved: 4 }), "reserved bits are set"],
+    [clientFrame(BINARY, pattern(300), { mask: undefined }), "frame is not masked"],
+    [clientFrame(3, pattern(300)), "unknown opcode"],
+    [clientFrame(11, "abc"), "unknown opcode"],
+    [clientFrame(PING, "abc", { final: false }), "fragmented control frame"],
+    [clientFrame(PING, pattern(126)), "control frame too long"],
+    [clientFrame(0, pattern(300)), "nothing to continue"],
+  ];
+  for (const [frame, reason] of wrong) {
+    for (const pieces of [[frame.slice(0, 2)], [frame.slice(0, 1), frame.slice(1, 2)]]) {
+      const recorder = new FrameRecorder();
+      const reader = new FrameReader(recorder, LIMITS);
+      for (const piece of pieces) assert.equal(reader.push(piece), piece.length);
+      assertEvents(recorder.events, [broken(reason)]);
+    }
+  }
+});

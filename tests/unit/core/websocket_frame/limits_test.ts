@@ -1,8 +1,12 @@
 /** What one connection may cost: caps on messages and fragments, and memory that is taken as bytes come. */
 
-import assert from "node:assert/strict";
 import { type FrameLimits, FrameReader } from "../../../../src/core/websocket_frame.ts";
-import { type FrameEvent, FrameRecorder, testFrameRows } from "../../../support/frame_recorder.ts";
+import {
+  assertEvents,
+  type FrameEvent,
+  FrameRecorder,
+  testFrameRows,
+} from "../../../support/frame_recorder.ts";
 import {
   bytesOf,
   clientFrame,
@@ -127,6 +131,14 @@ testFrameRows("more fragments than the cap end the connection", [
     ],
   },
   {
+    name: "control frames are read when no more fragments may come",
+    stream: joined(
+      fragments(BINARY, [pattern(500), pattern(500), "", ""], { between: clientFrame(PING, "p") }),
+    ),
+    limits: SMALL,
+    events: [...Array<FrameEvent>(3).fill(["ping", bytesOf("p")]), TOO_MANY],
+  },
+  {
     name: "a length over the cap is told before the number of fragments",
     stream: joined(
       fragments(BINARY, ["a", "b", ""]).subarray(0, -6),
@@ -142,5 +154,5 @@ Deno.test("one frame is enough where one fragment is the cap", () => {
   const recorder = new FrameRecorder();
   const reader = new FrameReader(recorder, { maxMessageBytes: 10, maxFragments: 1 });
   reader.push(joined(clientFrame(TEXT, "a"), fragments(TEXT, ["b", ""])));
-  assert.deepEqual(recorder.events, [["text", "a"], TOO_MANY]);
+  assertEvents(recorder.events, [["text", "a"], TOO_MANY]);
 });

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../../src/core/error.ts";
-import { decodeFrame, encodeFrame } from "../../../../src/protocols/openclaw/codec.ts";
+import {
+  decodeFrame,
+  encodeFrame,
+  eventOpening,
+} from "../../../../src/protocols/openclaw/codec.ts";
 
 const encoder = new TextEncoder();
 
@@ -91,7 +95,13 @@ Deno.test("frames carry the document's members and no others", () => {
     retryAfterMs: 5,
     details: { a: 1 },
   });
-  const event = { kind: "event", event: "tick", payload: '{"ts":1}', overflow: "drop" } as const;
+  const event = {
+    kind: "event",
+    event: "tick",
+    opening: eventOpening("tick", { ts: 1 }),
+    overflow: "drop",
+    key: "tick",
+  } as const;
   const rows = [
     [{ kind: "answer", id: "1", payload: { a: 1, b: undefined } }, {
       type: "res",
@@ -140,15 +150,17 @@ Deno.test("frames carry the document's members and no others", () => {
       stateVersion: { presence: 1, health: 2 },
     }],
   ] as const;
-  for (const [frame, expect] of rows) assert.deepEqual(JSON.parse(encodeFrame(frame, 9)), expect);
+  for (const [frame, expect] of rows) {
+    assert.deepEqual(JSON.parse(String(encodeFrame(frame, 9))), expect);
+  }
 });
 
 Deno.test("hostile text in an id or payload stays inside its string", () => {
   const id = '","ok":true,"x":"\n\u2028';
-  const frame = encodeFrame(
+  const frame = String(encodeFrame(
     { kind: "refusal", id, error: new GatewayError("INVALID_REQUEST", id) },
     0,
-  );
+  ));
   assert.equal(JSON.parse(frame).id, id);
   assert.equal(JSON.parse(frame).ok, false);
 });

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import type { Role, Scope } from "../../../../src/core/access.ts";
 import { LINK_HIGH_WATER_BYTES, Outbox, type Overflow } from "../../../../src/core/outbox.ts";
 import { checked, isDeviceId, isSessionKey } from "../../../../src/core/id.ts";
-import { encodeFrame, type EventFrame } from "../../../../src/protocols/openclaw/codec.ts";
+import {
+  encodeFrame,
+  type EventFrame,
+  eventOpening,
+} from "../../../../src/protocols/openclaw/codec.ts";
 import {
   createRenderer,
   eventFrame,
@@ -17,6 +21,11 @@ import { MemoryLink } from "../../../support/memory_link.ts";
 const AT = 1_750_000_000_000;
 const SESSION = checked("agent:main:main", isSessionKey);
 const DEVICE = checked("d".repeat(64), isDeviceId);
+
+/** The payload of an event's frame. */
+function payloadOf(frame: EventFrame): unknown {
+  return JSON.parse(String(encodeFrame(frame, 0))).payload;
+}
 
 /** A step of a run that its client started in the session it calls `main`. */
 function run(sequence: number, step: RunStep): RunEvent {
@@ -232,7 +241,7 @@ const ROWS: readonly EventRow[] = [
 for (const { name, event, frames, stateVersion } of ROWS) {
   Deno.test(`the wire shows ${name}`, () => {
     const rendered = createRenderer()(event);
-    assert.deepEqual(rendered.map(({ frame }) => [frame.event, JSON.parse(frame.payload)]), frames);
+    assert.deepEqual(rendered.map(({ frame }) => [frame.event, payloadOf(frame)]), frames);
     for (const { frame } of rendered) {
       assert.deepEqual(frame.stateVersion, stateVersion);
       assert.equal(frame.sequenced, true);
@@ -283,7 +292,7 @@ for (const [name, { to, overflow }] of Object.entries(DELIVERY)) {
     assert.ok(rendered.length > 0, "no domain event becomes this one");
     for (const one of rendered) {
       // A newer text of a run makes an older one superfluous, whatever holds for the rest.
-      const { state, stream } = JSON.parse(one.frame.payload);
+      const { state, stream } = payloadOf(one.frame);
       const isText = state === "delta" || stream === "assistant";
       assert.equal(one.frame.overflow, isText ? "coalesce" : overflow);
       const receivers = EVERYONE.filter((party) => mayReceive(one, PARTIES[party]!));
@@ -303,7 +312,8 @@ Deno.test("the challenge stands outside the numbered stream and is never left ou
   assert.deepEqual(eventFrame("connect.challenge", { nonce: "n", ts: 1 }), {
     kind: "event",
     event: "connect.challenge",
-    payload: '{"nonce":"n","ts":1}',
+    key: "connect.challenge",
+    opening: eventOpening("connect.challenge", { nonce: "n", ts: 1 }),
     stateVersion: undefined,
     overflow: "disconnect",
     sequenced: false,

@@ -53,7 +53,7 @@ function play(from: OpenClawState, ...inputs: readonly Inputs[]) {
     state = next;
     for (const effect of effects) {
       if (effect.type === "send") {
-        const { type: _type, ...rest } = JSON.parse(encodeFrame(effect.frame, 0));
+        const { type: _type, ...rest } = JSON.parse(String(encodeFrame(effect.frame, 0)));
         done.push(rest);
       } else if (effect.type === "call") {
         const { call } = effect;

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { ReadBuffer, ReadBuffers } from "../../../src/adapters/read_buffers.ts";
+
+Deno.test("a quiet connection keeps a small buffer of its own", () => {
+  const shared = new ReadBuffers();
+  const [one, other] = [new ReadBuffer(shared), new ReadBuffer(shared)];
+  const own = one.current;
+  assert.ok(own.length <= 512);
+  assert.notEqual(own, other.current);
+  for (const bytes of [1, 200, own.length - 1]) {
+    one.used(bytes);
+    assert.equal(one.current, own);
+  }
+});
+
+Deno.test("a connection that fills its buffer reads into a large one until little comes", () => {
+  const buffer = new ReadBuffer(new ReadBuffers());
+  const quiet = buffer.current;
+  buffer.used(quiet.length);
+  const busy = buffer.current;
+  assert.ok(busy.length >= 16 * quiet.length);
+  buffer.used(busy.length);
+  buffer.used(quiet.length + 1);
+  assert.equal(buffer.current, busy);
+  buffer.used(quiet.length);
+  assert.equal(buffer.current, quiet);
+});
+
+Deno.test("large buffers go from one connection to the next, and never to two at once", () => {
+  const shared = new ReadBuffers();
+  const all = Array.from({ length: 100 }, () => new ReadBuffer(shared));
+  for (const buffer of all) buffer.used(buffer.current.length);
+  const taken = new Set(all.map((buffer) => buffer.current));
+  assert.equal(taken.size, all.length);
+  for (const buffer of all) {
+    buffer.release();
+    buffer.release();
+  }
+  const again = all.map((buffer) => {
+    buffer.used(buffer.current.length);
+    return buffer.current;
+  });
+  assert.equal(new Set(again).size, all.length);
+  const kept = again.filter((buffer) => taken.has(buffer)).length;
+  assert.ok(kept > 0 && kept < all.length, `${kept} of ${all.length} were kept`);
+});

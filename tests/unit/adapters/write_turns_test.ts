@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { CROWD, type Flushable, WriteTurns } from "../../../src/adapters/write_turns.ts";
+import { eventually } from "../../support/deadline.ts";
+
+/** Connections that note their flushes; `held` as a socket keeps it. */
+class Stage {
+  readonly flushed: string[] = [];
+  readonly turns: WriteTurns;
+  readonly #held = new Set<Flushable>();
+  readonly #connections = new Map<string, Flushable>();
+
+  constructor(connections: number) {
+    this.turns = new WriteTurns(() => connections);
+  }
+
+  hold(name: string, patient: boolean): void {
+    const connection = this.of(name);
+    const fresh = !this.#held.has(connection);
+    this.#held.add(connection);
+    this.turns.hold(connection, { fresh, patient });
+  }
+
+  of(name: string): Flushable {
+    const known = this.#connections.get(name);
+    if (known !== undefined) return known;
+    const connection: Flushable = {
+      flush: () => {
+        this.#held.delete(connection);
+        this.flushed.push(name);
+      },
+    };
+    this.#connections.set(name, connection);
+    return connection;
+  }
+}
+
+/** The end of this turn: the microtasks that were queued in it have run. */
+async function turnEnd(): Promise<void> {
+  await Promise.resolve();
+  await Promise.resolve();
+}
+
+/** A crowd in which an event has just come, so that the next one follows it closely. */
+async function hurriedCrowd(): Promise<Stage> {
+  const stage = new Stage(CROWD + 1);
+  stage.hold("a lone event", true);
+  await turnEnd();
+  assert.deepEqual(stage.flushed.splice(0), ["a lone event"]);
+  return stage;
+}
+
+Deno.test("what is held within a turn is flushed once, at its end, in order", async () => {
+  const stage = new Stage(3);
+  stage.hold("a", false);
+  stage.hold("b", true);
+  stage.hold("a", true);
+  stage.hold("c", false);
+  stage.hold("b", false);
+  assert.deepEqual(stage.flushed, []);
+  await turnEnd();
+  assert.deepEqual(stage.flushed, ["a", "b", "c"]);
+  stage.hold("a", false);
+  await turnEnd();
+  assert.deepEqual(stage.flushed, ["a", "b", "c", "a"]);
+});
+
+Deno.test("what is held while others are flushed has a turn of its own", async () => {
+  const flushed: string[] = [];
+  const turns = new WriteTurns(() => 2);
+  const second: Flushable = { flush: () => flushed.push("second") };
+  turns.hold({
+    flush: () => {
+      flushed.push("first");
+      turns.hold(second, { fresh: true, patient: false });
+      assert.deepEqual(flushed, ["first"], "not from inside");
+    },
+  }, { fresh: true, patient: false });
+  await turnEnd();
+  await turnEnd();
+  assert.deepEqual(flushed, ["first", "second"]);
+});
+
+Deno.test("up to a crowd, and for a lone event in one, nothing waits", async () => {
+  for (const connections of [1, CROWD]) {
+    const stage = new Stage(connections);
+    for (const name of ["a", "b", "c"]) {
+      stage.hold(name, true);
+      await turnEnd();
+    }
+    assert.deepEqual(stage.flushed, ["a", "b", "c"]);
+  }
+  await hurriedCrowd();
+});
+
+Deno.test("in a crowd an event that follows closely waits for more, but hardly any time", async () => {
+  const stage = await hurriedCrowd();
+  const start = performance.now();
+  stage.hold("a", true);
+  stage.hold("b", true);
+  await turnEnd();
+  assert.deepEqual(stage.flushed, []);
+  stage.hold("a", true);
+  stage.hold("c", true);
+  await eventually(() => stage.flushed.length > 0, "the flush");
+  assert.deepEqual(stage.flushed, ["a", "b", "c"]);
+  // 8 ms by design; a busy machine may be late.
+  assert.ok(performance.now() - start < 1_000);
+});
+
+Deno.test("an urgent message takes what waits along at once", async () => {
+  const stage = await hurriedCrowd();
+  stage.hold("a", true);
+  stage.hold("b", true);
+  await turnEnd();
+  stage.hold("a", false);
+  await turnEnd();
+  assert.deepEqual(stage.flushed, ["a"]);
+  // What comes later does not make it wait again.
+  stage.hold("b", false);
+  stage.hold("b", true);
+  await turnEnd();
+  assert.deepEqual(stage.flushed, ["a", "b"]);
+  // Nothing is left for the timer that runs.
+  stage.hold("a", true);
+  await eventually(() => stage.flushed.length === 3, "the last flush");
+});
+
+Deno.test("a connection that is gone is not flushed with the crowd", async () => {
+  const stage = await hurriedCrowd();
+  stage.hold("a", true);
+  stage.hold("b", true);
+  stage.turns.forget(stage.of("a"));
+  await eventually(() => stage.flushed.length > 0, "the flush");
+  assert.deepEqual(stage.flushed, ["b"]);
+});
