@@ -6,7 +6,9 @@
 import { parseArgs } from "node:util";
 import type { Figure, Group } from "./figure.ts";
 import { callsGroup } from "./group_calls.ts";
+import { chatGroup } from "./group_chat.ts";
 import { connectGroup } from "./group_connect.ts";
+import { controlGroup } from "./group_control.ts";
 import { dispatchGroup } from "./group_dispatch.ts";
 import { fanoutGroup } from "./group_fanout.ts";
 import { frameGroup } from "./group_frame.ts";
@@ -24,7 +26,9 @@ const GROUPS: readonly Group[] = [
   fanoutGroup,
   handshakeGroup,
   connectGroup,
+  chatGroup,
   streamGroup,
+  controlGroup,
   startGroup,
 ];
 

@@ -35,6 +35,11 @@ export function startEcho(kind: EchoKind = "ws"): Promise<ServerProcess> {
   return startServer(["run", "-A", local("./echo_server.ts"), kind]);
 }
 
+/** Starts a server that echoes lines over TCP; its `url` is a `tcp://` address. */
+export function startLineEcho(): Promise<ServerProcess> {
+  return startServer(["run", "-A", local("./line_echo_server.ts")]);
+}
+
 /** Starts a provider of the OpenAI-compatible kind that can count; its `url` is an http address. */
 export function startProvider(): Promise<ServerProcess> {
   return startServer(["run", "-A", local("./provider_server.ts")]);

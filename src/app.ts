@@ -6,24 +6,37 @@
 import { LOCAL_MODEL_ALIASES } from "./adapters/local_model.ts";
 import { modelCatalog } from "./adapters/model_catalog.ts";
 import type { Config, ServeSettings } from "./config.ts";
+import { type ChatOverrides, type ChatPlaces, chatSettings } from "./config/channel_options.ts";
 import { agentOptions, providerOptions } from "./config/service_options.ts";
 import { modelChoice } from "./config/setting_text.ts";
 import { DEFAULT_TENANT, type TenantId } from "./core/id.ts";
 import { Metrics } from "./core/metrics.ts";
 import type { Serve } from "./core/serve.ts";
+import type { ServerSocket } from "./core/web_socket.ts";
 import { linkOf } from "./core/web_socket_link.ts";
+import { chatMount, chatServe } from "./http/chat_routes.ts";
 import { createRoutes } from "./http/routes.ts";
 import type { Clock } from "./ports/clock.ts";
-import type { Log, LogReader } from "./ports/log.ts";
+import type { IdentityService } from "./ports/identity.ts";
+import type { Log, LogFeed, LogReader } from "./ports/log.ts";
+import type { MediaFolder } from "./ports/media.ts";
 import type { ModelPort } from "./ports/model.ts";
 import type { Random } from "./ports/random.ts";
 import type { SettingsFile } from "./ports/settings_file.ts";
 import type { Store } from "./ports/store.ts";
+import type { Workspaces } from "./ports/workspace.ts";
+import { type Chat, type ChatSettings, createChat } from "./protocols/chat/mod.ts";
+import { type Control, createControl } from "./protocols/control/mod.ts";
 import { createOpenClaw } from "./protocols/openclaw/mod.ts";
 import type { ServerIdentity } from "./protocols/openclaw/hello.ts";
 import { Agents } from "./services/agents.ts";
 import { Authenticator } from "./services/auth.ts";
+import { ChannelInbox } from "./services/channel_inbox.ts";
+import { isPeerId } from "./services/channel_name.ts";
+import { ChannelPolls } from "./services/channel_polls.ts";
+import { Channels } from "./services/channels.ts";
 import { Devices } from "./services/devices.ts";
+import { DynamicAgents } from "./services/dynamic_agents.ts";
 import { HealthMonitor } from "./services/health.ts";
 import { Heartbeat } from "./services/heartbeat.ts";
 import { heartbeatTurns } from "./services/heartbeat_turn.ts";
@@ -45,6 +58,8 @@ export interface GatewayParts {
   readonly store: Store;
   readonly log: Log;
   readonly logs: LogReader;
+  /** The log as it is written, for the control channel; absent: it shows none. */
+  readonly logFeed?: LogFeed;
   readonly settingsFile: SettingsFile;
   readonly settingsCodec: SettingsCodec<Config>;
   /** The codec for the file at a path, where its format may change; absent: always the one above. */
@@ -68,12 +83,26 @@ export interface GatewayParts {
   readonly models?: ModelPort;
   /** Resident memory in bytes, for the metrics. */
   readonly memory?: () => number;
+  /** What the chat channel stands on; absent: it cannot be switched on. */
+  readonly chat?: {
+    readonly identities: IdentityService;
+    readonly media: MediaFolder;
+    readonly workspaces: Workspaces;
+    readonly overrides: ChatOverrides;
+    readonly places: ChatPlaces;
+    /** The channel's own port, once it listens. */
+    readonly port: () => number | undefined;
+  };
 }
 
 /** A gateway that serves requests. */
 export interface Gateway {
   /** Answers HTTP and takes connections. */
   readonly serve: Serve;
+  /** Answers on the chat channel's own port; absent where there is no such channel. */
+  readonly serveChat?: Serve;
+  /** Takes connections whose messages are lines. */
+  readonly control: Pick<Control, "accept">;
   /** The settings in effect, their secrets for the log to leave out, and why the file is not in effect. */
   readonly settings: Pick<Settings<Config>, "current" | "secrets" | "refusal">;
   /** Loads what the services need; requests are answered meanwhile. */
@@ -106,7 +135,14 @@ export function createGateway(parts: GatewayParts): Gateway {
   const config = (): Config => settings.current;
   const secrets = () => parts.secret(config().gateway.auth);
 
-  const agents = new Agents({ options: settings.derive(agentOptions) });
+  const dynamicAgents = parts.chat && new DynamicAgents({
+    store,
+    clock,
+    log: log.child("agents"),
+    workspaces: parts.chat.workspaces,
+    tenant: DEFAULT_TENANT,
+  });
+  const agents = new Agents({ options: settings.derive(agentOptions), added: dynamicAgents });
   const catalog = liveCatalog(settings, { clock, settingsFile: () => server.configPath });
   const models = new Models({
     port: parts.models ?? catalog,
@@ -169,6 +205,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     agents,
     heartbeat,
     versions,
+    channels: () =>
+      channels.list().channels.flatMap(({ channel: { id, label }, state }) =>
+        state.configured ? [{ id, label, ...state }] : []
+      ),
     settings: () => ({
       refusal: settings.refusal,
       disabled: config().models.disabled ?? {},
@@ -186,10 +226,60 @@ export function createGateway(parts: GatewayParts): Gateway {
   settings.onChange(checkSecret);
   settings.onChange(() => heartbeat.reload());
 
+  const polls = new ChannelPolls({
+    store,
+    clock,
+    log: log.child("channels"),
+    tenant: DEFAULT_TENANT,
+  });
+  const chat = parts.chat && dynamicAgents && createChat({
+    tenant: DEFAULT_TENANT,
+    inbox: new ChannelInbox({
+      tenant: DEFAULT_TENANT,
+      agents,
+      dynamicAgents,
+      polls,
+      runs,
+      newRunId: () => random.uuid(),
+    }),
+    identities: parts.chat.identities,
+    media: parts.chat.media,
+    hub,
+    clock,
+    random,
+    log: log.child("chat"),
+    metrics,
+    settings: settings.derive(chatSettingsOf(parts.chat)),
+    isId: isPeerId,
+    port: parts.chat.port,
+  });
+  const chatRoutes = chat && {
+    chat,
+    trustedProxies: () => config().gateway.trustedProxies,
+    allowedHosts: () => [...config().gateway.allowedHosts, ...parts.hostNames],
+    connect: (socket: ServerSocket, client: Parameters<Chat["accept"]>[1]) =>
+      chat.accept(linkOf(socket, (delayMs, task) => clock.after(delayMs, task)), client),
+  };
+  if (chat !== undefined) {
+    settings.onChange(() => {
+      if (!chat.settings().enabled) chat.channel.disconnectAll();
+    });
+  }
+  const channels = new Channels({
+    channels: chat === undefined ? [] : [chat.channel],
+    polls,
+    runs,
+    store,
+    clock,
+    random,
+    log: log.child("channels"),
+  });
+
   const openClaw = createOpenClaw({
     services: {
       agents,
       auth,
+      channels,
       devices,
       health,
       heartbeat,
@@ -216,12 +306,25 @@ export function createGateway(parts: GatewayParts): Gateway {
       scope: config().session.scope,
     }),
   });
+  const control = createControl({
+    services: { health, heartbeat, tenant: DEFAULT_TENANT },
+    hub,
+    clock,
+    random,
+    log: log.child("control"),
+    metrics,
+    pid: parts.pid,
+    logs: () => config().control.log ? parts.logFeed : undefined,
+  });
   gauges(metrics, { runs, hub, memory: parts.memory });
 
   let ready = false;
   return {
     settings,
+    control,
+    ...(chatRoutes === undefined ? {} : { serveChat: chatServe(chatRoutes) }),
     serve: createRoutes({
+      mounts: chatRoutes === undefined ? [] : [chatMount(chatRoutes)],
       trustedProxies: () => config().gateway.trustedProxies,
       allowedOrigins: () => config().gateway.controlUi.allowedOrigins,
       allowedHosts: () => [...config().gateway.allowedHosts, ...parts.hostNames],
@@ -233,6 +336,8 @@ export function createGateway(parts: GatewayParts): Gateway {
         openClaw.accept(linkOf(socket, (delayMs, task) => clock.after(delayMs, task)), peer),
     }),
     async start() {
+      await dynamicAgents?.load();
+      await polls.load();
       for (const tenant of TENANTS) await runs.recover(tenant);
       await heartbeat.start();
       health.start();
@@ -276,6 +381,13 @@ function liveCatalog(
     list: () => catalog().list(),
     stream: (request, signal) => catalog().stream(request, signal),
   };
+}
+
+/** The chat channel's settings on this machine. */
+function chatSettingsOf(
+  { overrides, places }: NonNullable<GatewayParts["chat"]>,
+): (config: Config) => ChatSettings {
+  return (config) => chatSettings(config, { overrides, places });
 }
 
 /** Calls `changed` when the secret that counts is another one than before. */

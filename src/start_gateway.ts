@@ -2,14 +2,16 @@
 
 import { resolve } from "node:path";
 import { ensurePrivateFolder, ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
+import { diskMedia } from "./adapters/disk_media.ts";
+import { diskWorkspaces } from "./adapters/disk_workspace.ts";
 import { consoleSink } from "./adapters/console_sink.ts";
 import { FileLog } from "./adapters/file_log.ts";
+import { httpIdentity } from "./adapters/http_identity.ts";
 import { logFileProblem } from "./adapters/rotating_file.ts";
 import { openSqliteStore } from "./adapters/sqlite_store.ts";
 import { lockStateFolder } from "./adapters/state_lock.ts";
 import { systemClock } from "./adapters/system_clock.ts";
 import { systemRandom } from "./adapters/system_random.ts";
-import { listenTcp } from "./adapters/tcp_listener.ts";
 import { createGateway, type Gateway } from "./app.ts";
 import {
   type Config,
@@ -28,13 +30,16 @@ import {
   settingsFormat,
   type SettingSource,
 } from "./config.ts";
+import { CHAT_VARIABLES } from "./config/channel_options.ts";
 import type { Places } from "./config/sources.ts";
 import { type StatePaths, statePaths } from "./config/state_files.ts";
 import { isLoopbackHost, reachableHost } from "./core/host.ts";
-import { type Listener, ListenError, type ListenOptions } from "./ports/listener.ts";
 import { LOG_LEVELS, type LogLevel } from "./ports/log.ts";
 import { MAX_PAYLOAD_BYTES } from "./protocols/openclaw/hello.ts";
 import type { SettingsIssue } from "./services/settings_codec.ts";
+import { openControl } from "./open_control.ts";
+import { listen } from "./loopback_listener.ts";
+import { chatExposure, type ChatSetup, openChat, resolveChat, uploadBytes } from "./open_chat.ts";
 import { openSettingsPlace, type SettingsPlace } from "./settings_place.ts";
 import { watchSettings } from "./settings_watch.ts";
 import { makeSecret, openStateToken, type StateToken } from "./state_token.ts";
@@ -64,6 +69,10 @@ export interface RunningGateway {
   readonly url: string;
   /** The address that it is bound to; `0.0.0.0` and `::` are those of every interface. */
   readonly host: string;
+  /** Where the chat channel's own port is, e.g. `ws://127.0.0.1:18800/ws`; absent: it is off. */
+  readonly chat?: string;
+  /** Where the control channel is, such as `127.0.0.1:18791` or the path of a socket; absent: it is off. */
+  readonly control?: string;
   readonly stateDir: string;
   readonly configPath: string;
   /** The token that clients show, when it was made at this start. */
@@ -112,6 +121,8 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const parts = await openGateway(setup, { secrets, opened });
   const { gateway, log } = parts;
   const port = await openListeners(setup, { parts, opened });
+  const chat = await openChat(setup.chat, { ...parts, opened, graceMs: STOP_GRACE_MS });
+  const control = await openControl({ ...parts, ...setup, graceMs: STOP_GRACE_MS }, opened);
   const { host } = setup.serve.host;
   await lock.announce({ host, port });
   const unwatch = watchSettings({
@@ -128,6 +139,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
 
   const url = `ws://${reachableHost(host)}:${port}`;
   log.write("info", "listening", { url, stateDir, version: VERSION });
+  control?.tell(url);
   const warnings = warningsOf(setup);
   for (const warning of warnings) log.write("warn", "settings", { warning });
   const { stateToken } = secrets;
@@ -149,6 +161,8 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   return {
     url,
     host,
+    chat,
+    control: control?.address,
     stateDir,
     configPath: setup.configPath,
     token: stateToken.created ? stateToken.value : undefined,
@@ -174,6 +188,7 @@ interface Setup {
   readonly passedOver: readonly string[];
   readonly settings: ReadSettings;
   readonly serve: ServeSettings;
+  readonly chat: ChatSetup;
   readonly logPath: string;
 }
 
@@ -201,6 +216,7 @@ async function readSetup(
     passedOver,
     settings,
     serve,
+    chat: demand(configPath, resolveChat(config, env)),
     logPath: config.logging.file ?? paths.log,
   };
 }
@@ -257,6 +273,7 @@ async function openGateway(
     store,
     log,
     logs: log,
+    logFeed: log,
     settingsFile: place.file,
     settingsCodec: codec,
     settingsCodecOf: (path) => settingsCodec({ format: settingsFormat(path), env }),
@@ -279,6 +296,14 @@ async function openGateway(
     hostNames: [Deno.hostname()],
     pid: Deno.pid,
     memory: () => Deno.memoryUsage().rss,
+    chat: {
+      identities: httpIdentity(),
+      media: diskMedia({ random: systemRandom }),
+      workspaces: diskWorkspaces(),
+      overrides: setup.chat.overrides,
+      places: { stateDir, home: env.HOME ?? env.USERPROFILE ?? "~" },
+      port: () => setup.chat.port.value,
+    },
   });
   inEffect = gateway.settings;
   return { gateway, log };
@@ -309,12 +334,14 @@ function openLog(
 
 /** Listens until `opened` ends; resolves to the port. */
 async function openListeners(
-  { serve }: Setup,
+  { serve, chat }: Setup,
   { parts, opened }: { readonly parts: Parts; readonly opened: AsyncDisposableStack },
 ): Promise<number> {
   const { gateway, log } = parts;
   const listeners = await listen({ hostname: serve.host.host, port: serve.port.value }, {
     serve: gateway.serve,
+    maxMessageBytes: MAX_PAYLOAD_BYTES,
+    maxBodyBytes: uploadBytes(chat),
     failed: (error) => log.write("error", "a request upset the listener", { error: String(error) }),
   });
   opened.defer(async () => {
@@ -333,6 +360,7 @@ function warningsOf(setup: Setup): readonly string[] {
     ...passedOver.map((path) => `${path} is not read, as ${configPath} is`),
     ...(serve.host.note === undefined ? [] : [serve.host.note]),
     ...exposure(serve.host.host),
+    ...chatExposure(setup.chat, serve.host.host),
   ];
 }
 
@@ -370,34 +398,6 @@ async function readSettings(place: SettingsPlace, env: Environment): Promise<Rea
   return { config, document, warnings };
 }
 
-/** How often a free port is looked for that both addresses of loopback have. */
-const PORT_ATTEMPTS = 10;
-
-/**
- * Listens on the address; for loopback on both of its addresses, as `localhost` may mean either: a
- * program that had the other one would be shown the secrets of clients. A machine without IPv6 has
- * no other.
- */
-async function listen(
-  address: Pick<ListenOptions, "hostname" | "port">,
-  handlers: Pick<ListenOptions, "serve" | "failed">,
-): Promise<readonly Listener[]> {
-  const { hostname, port } = address;
-  const shared = { ...handlers, maxMessageBytes: MAX_PAYLOAD_BYTES };
-  for (let attempt = 1;; attempt++) {
-    const first = await listenTcp({ ...shared, hostname, port });
-    if (hostname !== "127.0.0.1") return [first];
-    try {
-      return [first, await listenTcp({ ...shared, hostname: "::1", port: first.port })];
-    } catch (error) {
-      const taken = error instanceof ListenError && error.reason === "in-use";
-      if (error instanceof ListenError && !taken) return [first];
-      await first.stop(0);
-      if (!taken || port !== 0 || attempt >= PORT_ATTEMPTS) throw error;
-    }
-  }
-}
-
 function exposure(host: string): readonly string[] {
   if (isLoopbackHost(host)) return [];
   return [
@@ -422,7 +422,10 @@ function demand<Value>(source: string, resolved: Resolved<Value>): Value {
 
 /** Where the issues come from, when all of them come from outside the settings file. */
 function sourceOf(issues: readonly SettingsIssue[]): string | undefined {
-  const variables: readonly string[] = Object.values(SETTING_VARIABLES);
+  const variables: readonly string[] = [
+    ...Object.values(SETTING_VARIABLES),
+    ...Object.values(CHAT_VARIABLES),
+  ];
   if (issues.every(({ path }) => path.startsWith("--"))) return "the command line";
   return issues.every(({ path }) => variables.includes(path)) ? "the environment" : undefined;
 }

@@ -37,7 +37,7 @@ export function eventTable(events: Readonly<Record<string, EventDefinition>>): s
     code(name),
     audience(event.audience),
     event.sequenced ? "yes" : "no",
-    OVERFLOW[event.overflow],
+    overflowText(event.overflow),
     event.summary,
   ]);
   return markdownTable(
@@ -49,6 +49,11 @@ export function eventTable(events: Readonly<Record<string, EventDefinition>>): s
 /** Every error code and what it means. */
 export function errorTable(codes: readonly ErrorCode[]): string {
   return markdownTable(["code", "meaning"], codes.map((each) => [code(each), MEANING[each]]));
+}
+
+/** What becomes of a frame that a slow client does not take. */
+export function overflowText(overflow: Overflow): string {
+  return OVERFLOW[overflow];
 }
 
 /** Bounds with their units and verdicts. */

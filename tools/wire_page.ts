@@ -29,10 +29,10 @@ import { PENDING_TTL_MS } from "../src/services/pending_devices.ts";
 import { RUN_RECORD_RETENTION_MS } from "../src/services/run_record.ts";
 import { PARTIAL_INTERVAL_MS } from "../src/services/run_text.ts";
 import { TICK_INTERVAL_MS } from "../src/services/ticker.ts";
+import { CHAT_SECTIONS } from "./chat_tables.ts";
+import { CONTROL_SECTIONS } from "./control_tables.ts";
 import { replaceSection } from "./generated_section.ts";
 import { errorTable, eventTable, type Limit, limitTable, methodTable } from "./openclaw_tables.ts";
-
-const PAGE = new URL("../src/protocols/openclaw/README.md", import.meta.url);
 
 const LIMITS: readonly Limit[] = [
   {
@@ -177,13 +177,22 @@ const SECTIONS: readonly (readonly [name: string, content: string])[] = [
   ["limits", limitTable(LIMITS)],
 ];
 
-const old = await Deno.readTextFile(PAGE);
-const page = SECTIONS.reduce((text, [name, content]) => replaceSection(text, name, content), old);
-if (Deno.args.includes("--check")) {
-  if (page !== old) {
-    console.error("src/protocols/openclaw/README.md is out of date; run: deno task docs:wire");
+/** The generated sections of each wire's page, by its folder. */
+const PAGES: Readonly<Record<string, readonly (readonly [name: string, content: string])[]>> = {
+  openclaw: SECTIONS,
+  control: CONTROL_SECTIONS,
+  chat: CHAT_SECTIONS,
+};
+
+for (const [wire, sections] of Object.entries(PAGES)) {
+  const name = `src/protocols/${wire}/README.md`;
+  const path = new URL(`../${name}`, import.meta.url);
+  const old = await Deno.readTextFile(path);
+  const page = sections.reduce((text, [part, content]) => replaceSection(text, part, content), old);
+  if (page === old) continue;
+  if (Deno.args.includes("--check")) {
+    console.error(`${name} is out of date; run: deno task docs:wire`);
     Deno.exit(1);
   }
-} else if (page !== old) {
-  await Deno.writeTextFile(PAGE, page);
+  await Deno.writeTextFile(path, page);
 }

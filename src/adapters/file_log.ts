@@ -5,6 +5,7 @@ import { isSecretName, MASK, maskSecrets } from "../core/redact.ts";
 import {
   type Log,
   LOG_LEVELS,
+  type LogFeed,
   type LogFields,
   type LogLevel,
   type LogReader,
@@ -60,10 +61,12 @@ export interface FileLogOptions {
  * masked as a whole. Lines are written in order in the background; {@linkcode FileLog.tail} reads them
  * back. When a sink cannot keep up, lines are dropped and a later line says how many.
  */
-export class FileLog implements Log, LogReader {
+export class FileLog implements Log, LogReader, LogFeed {
   readonly #options: FileLogOptions;
   readonly #file: LineQueue;
   readonly #console: LineQueue | undefined;
+  readonly #followers = new Set<(record: LogRecord) => void>();
+  #telling = false;
   #closed = false;
 
   constructor(options: FileLogOptions) {
@@ -108,6 +111,12 @@ export class FileLog implements Log, LogReader {
     return await tailFile(this.#options.path, request);
   }
 
+  follow(listener: (record: LogRecord) => void): () => void {
+    const own = (record: LogRecord) => listener(record);
+    this.#followers.add(own);
+    return () => this.#followers.delete(own);
+  }
+
   /** Resolves when every line written so far is in the file and on the terminal, or lost. */
   async flush(): Promise<void> {
     await Promise.all([this.#file.flush(), this.#console?.flush()]);
@@ -143,6 +152,17 @@ export class FileLog implements Log, LogReader {
     };
     this.#file.push(jsonLine(record));
     if (console !== undefined) this.#console?.push(console.format(record));
+    this.#tell(record);
+  }
+
+  #tell(record: LogRecord): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      for (const follower of this.#followers) follower(record);
+    } finally {
+      this.#telling = false;
+    }
   }
 }
 

@@ -25,7 +25,10 @@ import {
   OPCODE,
 } from "../core/websocket_frame.ts";
 import { ReadBuffer, type ReadBuffers } from "./read_buffers.ts";
-import type { Flushable, WriteTurns } from "./write_turns.ts";
+import { type ByteStream, TurnWriter } from "./turn_writer.ts";
+import type { WriteTurns } from "./write_turns.ts";
+
+export type { ByteStream } from "./turn_writer.ts";
 
 /** Pings and pongs that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
 export const MAX_PINGS = 100;
@@ -37,12 +40,6 @@ const EXPEL_TIMEOUT_MS = 1_000;
 
 /** What such a client may still send meanwhile, in bytes, so that it reads the close frame at all. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
-
-/** Bytes waiting for the network below which a sender that was held up may go on. */
-const LOW_WATER_BYTES = 16 * 1024;
-
-/** A byte stream: TCP, TLS or a Unix socket. */
-export type ByteStream = Pick<Deno.Conn, "read" | "write" | "close" | "closeWrite">;
 
 /** What the sockets of one listener share. */
 export interface SocketHouse {
@@ -62,33 +59,25 @@ type SocketListener = (event: MessageNote & CloseNote) => void;
  * A server's socket: the Web's surface for handlers, and the {@linkcode Link} beneath it. Until it has a
  * listener of either kind, nothing is read.
  */
-export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
+export class FramedSocket extends TurnWriter implements ServerSocket, Link, FrameSink {
   readonly protocol: string;
   binaryType = "arraybuffer";
   onopen: (() => void) | null = null;
   onclose: ((event: CloseNote) => void) | null = null;
   onerror: (() => void) | null = null;
   #onmessage: ((event: MessageNote) => void) | null = null;
-  readonly #stream: ByteStream;
   readonly #house: SocketHouse;
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
   #listener: LinkListener | undefined;
   #listeners: Map<SocketEvent, SocketListener[]> | undefined;
   #readyState: number = READY_STATE.open;
-  /** The stream is closed. */
-  #gone = false;
   /** The peer's close frame. */
   #goodbye: { readonly code: number; readonly reason: string } | undefined;
   /** The peer broke a bound; what it still sends is not looked at. */
   #expelled = false;
   #discarded = 0;
   #deadline: ReturnType<typeof setTimeout> | undefined;
-  // Writing.
-  #held = false;
-  #writing = false;
-  #inFlight = 0;
-  #behind = false;
   // Reading.
   #paused = false;
   #wake: (() => void) | undefined;
@@ -100,8 +89,8 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   #silence = 0;
 
   constructor(stream: ByteStream, house: SocketHouse, protocol: string = "") {
+    super(stream);
     this.protocol = protocol;
-    this.#stream = stream;
     this.#house = house;
     this.#reader = new FrameReader(this, house.limits, house.tools);
     this.#writer = new FrameWriter(house.pool);
@@ -128,10 +117,6 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
     return this.buffered;
   }
 
-  get buffered(): number {
-    return this.#writer.length + this.#inFlight;
-  }
-
   // What the owner asks.
 
   attach(listener: LinkListener): void {
@@ -152,8 +137,7 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
     if (this.#readyState !== READY_STATE.open) return;
     if (data instanceof Uint8Array) this.#writer.frame(OPCODE.binary, data);
     else this.#writer.text(data);
-    if (this.buffered > LOW_WATER_BYTES) this.#behind = true;
-    this.#hold(options?.patient === true);
+    this.queued(options?.patient === true);
   }
 
   close(code: number = NO_CODE, reason: string = ""): void {
@@ -163,17 +147,10 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   }
 
   terminate(): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (!this.endStream()) return;
     this.#readyState = Math.max(this.#readyState, READY_STATE.closing);
-    this.#house.turns.forget(this);
     this.#writer.clear();
     this.#unread = undefined;
-    try {
-      this.#stream.close();
-    } catch {
-      // The network was faster.
-    }
     this.#resumeReading();
   }
 
@@ -200,12 +177,12 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
       // Not before the owner has the socket.
       await Promise.resolve();
       this.#emit("open");
-      while (!this.#gone) {
+      while (!this.gone) {
         if (this.blocked) await this.#awake();
         else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
         else {
           const into = buffer.current;
-          const bytes = await this.#stream.read(into);
+          const bytes = await this.stream.read(into);
           if (bytes === null) break;
           this.#silence = 0;
           this.#take(into.subarray(0, bytes));
@@ -236,18 +213,13 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   probe(): void {
     if (this.#readyState !== READY_STATE.open) return;
     this.#writer.frame(OPCODE.ping, NOTHING);
-    this.#hold(true);
-  }
-
-  flush(): void {
-    this.#held = false;
-    if (!this.#writing && !this.#gone) this.#write();
+    this.hold(true);
   }
 
   // What the reader found.
 
   get blocked(): boolean {
-    if (this.#gone || this.#readyState !== READY_STATE.open) return this.#discarded < 0;
+    if (this.gone || this.#readyState !== READY_STATE.open) return this.#discarded < 0;
     return this.#paused || (this.#listener === undefined && !this.#hasWebListener);
   }
 
@@ -268,7 +240,7 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   gotPing(payload: Uint8Array): void {
     if (!this.#countPing() || this.#readyState !== READY_STATE.open) return;
     this.#writer.frame(OPCODE.pong, payload);
-    this.#hold(false);
+    this.hold(false);
   }
 
   gotPong(): void {
@@ -280,7 +252,7 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
     if (this.#readyState === READY_STATE.open) {
       this.#sayGoodbye(code, "");
       this.#dropAfter(CLOSE_DEADLINE_MS);
-    } else if (!this.#held && !this.#writing) this.terminate();
+    } else if (this.resting) this.terminate();
   }
 
   gotViolation({ code, reason }: FrameViolation): void {
@@ -317,7 +289,7 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
 
   #read(bytes: Uint8Array<ArrayBuffer>): void {
     const taken = this.#reader.push(bytes);
-    if (taken < bytes.length && !this.#gone) this.#unread = bytes.slice(taken);
+    if (taken < bytes.length && !this.gone) this.#unread = bytes.slice(taken);
   }
 
   #discard(bytes: number): void {
@@ -342,7 +314,7 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   #sayGoodbye(code: number, reason: string): void {
     this.#readyState = READY_STATE.closing;
     this.#writer.frame(OPCODE.close, closePayload(code, reason));
-    this.#hold(false);
+    this.hold(false);
     // The peer's own close frame must be read, whatever the owner thinks of its messages.
     this.resume();
   }
@@ -402,46 +374,23 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
 
   // Writing.
 
-  #hold(patient: boolean): void {
-    const fresh = !this.#held;
-    this.#held = true;
-    this.#house.turns.hold(this, { fresh, patient });
+  protected get turns(): WriteTurns {
+    return this.#house.turns;
   }
 
-  /** Writes what is ready, one piece after the other, until nothing is left. */
-  #write(): void {
-    const segment = this.#writer.take();
-    this.#writing = segment !== undefined;
-    if (segment === undefined) {
-      if (this.#readyState !== READY_STATE.open) this.#lastWritten();
-      return;
-    }
-    this.#inFlight = segment.end - segment.start;
-    this.#writeFrom(segment, segment.start);
+  protected get waiting(): number {
+    return this.#writer.length;
   }
 
-  // Not an async function: with many listeners, what one costs is most of what a write costs here.
-  #writeFrom(segment: Segment, at: number): void {
-    this.#stream.write(segment.buffer.subarray(at, segment.end)).then(
-      (bytes) => this.#written(segment, at + bytes),
-      () => {
-        this.#inFlight = 0;
-        this.terminate();
-      },
-    );
+  protected take(): Segment | undefined {
+    return this.#writer.take();
   }
 
-  #written(segment: Segment, at: number): void {
-    this.#inFlight = segment.end - at;
-    if (at < segment.end) return this.#writeFrom(segment, at);
+  protected release(segment: Segment): void {
     this.#writer.release(segment);
-    this.#tellDrained();
-    this.#write();
   }
 
-  #tellDrained(): void {
-    if (!this.#behind || this.buffered > LOW_WATER_BYTES || this.#gone) return;
-    this.#behind = false;
+  protected caughtUp(): void {
     try {
       this.#listener?.drained();
     } catch (error) {
@@ -450,9 +399,10 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   }
 
   /** All is said: the server ends the connection first (RFC 6455, section 7.1.1), or waits for the peer's word. */
-  #lastWritten(): void {
+  protected emptied(): void {
+    if (this.#readyState === READY_STATE.open) return;
     if (this.#goodbye !== undefined) this.terminate();
-    else if (this.#expelled) this.#stream.closeWrite().catch(() => this.terminate());
+    else if (this.#expelled) this.stream.closeWrite().catch(() => this.terminate());
   }
 }
 

@@ -2,16 +2,27 @@
 
 import { ListenError, type ListenOptions } from "../ports/listener.ts";
 
+/** What an operator changes to have it listen elsewhere: flags, or keys of settings. */
+export interface Remedy {
+  readonly port: string;
+  readonly address: string;
+}
+
+/** The gateway's own port. */
+const FLAGS: Remedy = { port: "--port", address: "--bind" };
+
 /** What the runtime threw, in words for an operator. */
 export function listenError(
   error: unknown,
-  { hostname, port }: Pick<ListenOptions, "hostname" | "port">,
+  { hostname, port, remedy = FLAGS }: Pick<ListenOptions, "hostname" | "port"> & {
+    readonly remedy?: Remedy;
+  },
 ): ListenError {
   const where = `${hostname}:${port}`;
   if (error instanceof Deno.errors.AddrInUse) {
     return new ListenError(
       "in-use",
-      `cannot listen on ${where}: another program has the port; choose one with --port, or stop it (clawgate doctor names it)`,
+      `cannot listen on ${where}: another program has the port; choose one with ${remedy.port}, or stop it (clawgate doctor names it)`,
     );
   }
   const message = error instanceof Error ? error.message : String(error);
@@ -22,13 +33,13 @@ export function listenError(
   ) {
     return new ListenError(
       "not-available",
-      `cannot listen on ${where}: this machine has no such address; choose one with --bind`,
+      `cannot listen on ${where}: this machine has no such address; choose one with ${remedy.address}`,
     );
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return new ListenError(
       "not-permitted",
-      `cannot listen on ${where}: not permitted; choose a port of 1024 or more with --port`,
+      `cannot listen on ${where}: not permitted; choose a port of 1024 or more with ${remedy.port}`,
     );
   }
   return new ListenError("other", `cannot listen on ${where}: ${message}`);

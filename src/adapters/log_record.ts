@@ -1,16 +1,8 @@
 /** A log line in the form that every sink is given. */
 
-import type { LogLevel } from "../ports/log.ts";
+import type { LogRecord } from "../ports/log.ts";
 
-/** One line before it is written as JSON or for a terminal; its texts are escaped, cut and masked. */
-export interface LogRecord {
-  /** Milliseconds since the Unix epoch. */
-  readonly time: number;
-  readonly level: LogLevel;
-  readonly component: string;
-  readonly message: string;
-  readonly fields: readonly (readonly [string, string | number | boolean | null])[];
-}
+export type { LogRecord } from "../ports/log.ts";
 
 /** The record as one line of JSON with its line end. */
 export function jsonLine({ time, level, component, message, fields }: LogRecord): string {

@@ -42,6 +42,8 @@ export interface RequestHouse {
 export interface Upgraded {
   readonly protocol: string;
   readonly accept: (socket: ServerSocket) => void;
+  /** The bound of its messages where it is lower than the listener's. */
+  readonly maxMessageBytes?: number;
   /** What came behind the request head. */
   readonly rest: Bytes;
 }
@@ -155,7 +157,8 @@ export class RequestStream {
     const arrival: Arrival = head.upgrade !== "websocket" ? this.#arrival : {
       ...this.#arrival,
       upgrade: (accept, options) => {
-        upgraded = { accept, protocol: options?.protocol ?? "" };
+        const { protocol = "", maxMessageBytes } = options ?? {};
+        upgraded = { accept, protocol, maxMessageBytes };
         return switching;
       },
     };
@@ -197,13 +200,13 @@ export class RequestStream {
 
   async #upgrade(
     head: RequestHead,
-    { accept, protocol }: Omit<Upgraded, "rest">,
+    { accept, protocol, maxMessageBytes }: Omit<Upgraded, "rest">,
   ): Promise<Upgraded> {
     await this.#write(switchingProtocols({
       accept: acceptKey(head.webSocketKey ?? ""),
       protocol: protocol === "" ? undefined : protocol,
     }));
-    return { accept, protocol, rest: this.#rest };
+    return { accept, protocol, maxMessageBytes, rest: this.#rest };
   }
 
   async #refuse(refusal: HttpRefusal): Promise<Outcome> {

@@ -46,6 +46,8 @@ class TcpListener implements Listener {
   readonly #silent = new HandshakeGate(SILENT_BOUNDS);
   readonly #watch = new SilenceWatch(this.#sockets);
   readonly #house: SocketHouse;
+  /** Those of routes with bounds of their own. */
+  readonly #houses = new Map<number, SocketHouse>();
   readonly #accepting: Promise<void>;
   #stopping = false;
   #emptied: (() => void) | undefined;
@@ -121,8 +123,8 @@ class TcpListener implements Listener {
     });
   }
 
-  #adopt(stream: ByteStream, { accept, protocol, rest }: Upgraded): void {
-    const socket = new FramedSocket(stream, this.#house, protocol);
+  #adopt(stream: ByteStream, { accept, protocol, maxMessageBytes, rest }: Upgraded): void {
+    const socket = new FramedSocket(stream, this.#houseOf(maxMessageBytes), protocol);
     this.#sockets.add(socket);
     this.#watch.start();
     try {
@@ -135,6 +137,17 @@ class TcpListener implements Listener {
       this.#sockets.delete(socket);
       this.#departed();
     });
+  }
+
+  /** What sockets with this bound share; routes know few different bounds. */
+  #houseOf(maxMessageBytes: number = Infinity): SocketHouse {
+    if (maxMessageBytes >= this.#options.maxMessageBytes) return this.#house;
+    let house = this.#houses.get(maxMessageBytes);
+    if (house === undefined) {
+      house = { ...this.#house, limits: { ...this.#house.limits, maxMessageBytes } };
+      this.#houses.set(maxMessageBytes, house);
+    }
+    return house;
   }
 
   #dropAll(): void {

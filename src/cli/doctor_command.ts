@@ -6,6 +6,7 @@ import { ConnectionFailed } from "../client/client_error.ts";
 import type { SettingsIssue } from "../services/settings_codec.ts";
 import { checkDatabase, checkFolder } from "./doctor_files.ts";
 import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
+import { checkPorts } from "./doctor_ports.ts";
 import { checkInEffect, checkPassedOver, checkUnknownSecret } from "./doctor_settings.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { cell, jsonText, printable } from "./foreign_text.ts";
@@ -70,6 +71,7 @@ async function examine(
   findings.push(checkUnknownSecret(state) ?? checkSecret(state));
   findings.push(await checkDatabase(state.paths));
   findings.push(...await checkGateway(invocation, state));
+  findings.push(...await checkPorts(state));
   findings.push(...await checkInEffect(invocation, state, options));
   return findings;
 }

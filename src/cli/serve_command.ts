@@ -80,14 +80,16 @@ function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags
     Deno.networkInterfaces(),
   );
   if (flags.json === true) {
-    const { stateDir, configPath, token, warnings } = gateway;
-    return terminal.out(`${jsonText({ url, others, stateDir, configPath, token, warnings }, 0)}\n`);
+    const { chat, stateDir, configPath, token, warnings } = gateway;
+    const started = { url, others, chat, stateDir, configPath, token, warnings };
+    return terminal.out(`${jsonText(started, 0)}\n`);
   }
   const page = url.replace(/^ws/, "http");
   const lines = [
     `listening on ${url}`,
     ...others.map((other) => `for others       ${other}`),
     `page and health  ${page}/  ${page}/healthz`,
+    ...(gateway.chat === undefined ? [] : [`chat channel     ${gateway.chat}`]),
     `state folder     ${gateway.stateDir}`,
     `settings         ${gateway.configPath}`,
     secretLine(gateway),

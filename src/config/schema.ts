@@ -5,6 +5,8 @@
 
 import * as v from "valibot";
 import { SCOPES } from "../core/access.ts";
+import { control } from "./control_schema.ts";
+import { websocketChannel } from "./channel_schema.ts";
 import { isBindAddress, isDuration, isHost, isOrigin, isProxyAddress } from "./setting_text.ts";
 import { secretProblem } from "./secret_text.ts";
 import {
@@ -363,9 +365,17 @@ export const ConfigSchema = section({
     {},
   ),
   channels: v.optional(
-    mark(recordOf(mark(v.unknown(), { label: "Channel", unused: true })), { label: "Channels" }),
+    mark(
+      v.objectWithRest(
+        { websocket: v.optional(mark(websocketChannel, { label: "WebSocket chat" })) },
+        mark(v.unknown(), { label: "Channel", unused: true }),
+        "must be an object",
+      ),
+      { label: "Channels" },
+    ),
     {},
   ),
+  control: v.optional(mark(control, { label: "Control channel", advanced: true }), {}),
   logging: v.optional(
     mark(
       section({

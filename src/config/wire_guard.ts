@@ -19,7 +19,7 @@ import { fillsReferences, type Setting, SETTINGS } from "./setting_tree.ts";
 /**
  * Why a change over the wire is refused; empty where it is allowed. Refused are: settings that name a
  * path or program of the host, references to the environment that the file did not have at that path, a
- * provider's address on a link-local or metadata host, and a provider's move to another origin with
+ * provider's or the identity service's address on a link-local or metadata host, and a provider's move to another origin with
  * secrets that the writer did not bring.
  */
 export function wireIssues(change: WireChange, env: Environment): readonly SettingsIssue[] {
@@ -27,6 +27,7 @@ export function wireIssues(change: WireChange, env: Environment): readonly Setti
     ...hostChanges(change),
     ...newReferences(change),
     ...movedProviders(change, env),
+    ...movedIdentityService(change, env),
   ];
 }
 
@@ -88,10 +89,7 @@ function movedProviders(
     if (to === undefined || to === from) return [];
     const url = URL.canParse(to) ? new URL(to) : undefined;
     if (url !== undefined && isMetadataHost(url.hostname)) {
-      const message =
-        "leads to a link-local or metadata address, which is not set over the wire; " +
-        "edit the file on the host";
-      return [{ path: pathText([...base, "baseUrl"]), message }];
+      return [{ path: pathText([...base, "baseUrl"]), message: METADATA_MESSAGE }];
     }
     const before = from !== undefined && URL.canParse(from) ? new URL(from).origin : undefined;
     if (url !== undefined && url.origin === before) return [];
@@ -103,6 +101,24 @@ function movedProviders(
         } changes; write the value itself anew or remove it, in the same change`,
       }));
   });
+}
+
+const METADATA_MESSAGE =
+  "leads to a link-local or metadata address, which is not set over the wire; " +
+  "edit the file on the host";
+
+const IDENTITY_ENDPOINT: SettingPath = ["channels", "websocket", "auth", "endpoint"];
+
+function movedIdentityService(
+  { current, next }: WireChange,
+  env: Environment,
+): readonly SettingsIssue[] {
+  const filled = (document: JsonObject): Json | undefined =>
+    valueAt(substitute(document, { env, fills: fillsReferences }).document, IDENTITY_ENDPOINT);
+  const to = filled(next);
+  if (typeof to !== "string" || to === filled(current ?? {}) || !URL.canParse(to)) return [];
+  if (!isMetadataHost(new URL(to).hostname)) return [];
+  return [{ path: pathText(IDENTITY_ENDPOINT), message: METADATA_MESSAGE }];
 }
 
 /** Whether the writer knows the value: it is neither missing, hidden, nor left to the environment. */

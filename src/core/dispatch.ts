@@ -5,11 +5,14 @@ import { invalidRequest } from "./error.ts";
 import type { MethodTable } from "./method.ts";
 import { quote } from "./quote.ts";
 
+/** What a dispatcher must know of who calls. */
+export type Caller = Pick<Principal, "role" | "scopes">;
+
 /** A call as it comes from a wire. */
 export interface MethodCall {
   readonly method: string;
   readonly params: unknown;
-  readonly principal: Principal;
+  readonly principal: Caller;
 }
 
 /** Runs one call; returns the answer or a promise of it; throws what `core/error.ts` defines. */
@@ -33,7 +36,7 @@ export function createDispatch<Context>(table: MethodTable<Context>): Dispatch<C
 /** What asking for a method that does not exist requires. */
 const UNKNOWN_METHOD_ACCESS: Access = { role: "operator", scope: "operator.admin" };
 
-function refusal(access: Access, principal: Principal): Error {
+function refusal(access: Access, principal: Caller): Error {
   return access.role !== principal.role
     ? invalidRequest(`unauthorized role: ${principal.role}`)
     : invalidRequest(`missing scope: ${access.scope}`);

@@ -75,6 +75,10 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   #stall: (() => void) | undefined;
   #busy = false;
   #paused = false;
+  /** The peer asks for nothing more. */
+  #finished = false;
+  /** Calls that have not answered yet. */
+  #running = 0;
   #phase: "open" | "closing" | "closed" = "open";
 
   constructor(
@@ -114,6 +118,12 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   drained(): void {
     this.#outbox.drain();
     this.#balance();
+    this.#leaveIfDone();
+  }
+
+  finished(): void {
+    this.#finished = true;
+    this.#leaveIfDone();
   }
 
   closed(code: number): void {
@@ -162,6 +172,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
       this.#inputs = undefined;
       for (const { then } of left ?? []) then?.();
     }
+    this.#leaveIfDone();
   }
 
   #advance(input: Input<T>): void {
@@ -207,7 +218,9 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
 
   #call(call: T["Call"]): void {
     const tasks: (() => void)[] = [];
+    this.#running++;
     const settle = (outcome: Outcome<T["Value"]>): void => {
+      this.#running--;
       const then = outcome.ok && tasks.length > 0
         ? () => tasks.forEach((task) => task())
         : undefined;
@@ -292,6 +305,12 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
       if (now >= before) this.close(1008, "slow consumer");
       else this.#watchStall(now);
     });
+  }
+
+  /** A peer that asks for nothing more is let go when all it asked for was sent. */
+  #leaveIfDone(): void {
+    if (!this.#finished || this.#running > 0 || this.#busy) return;
+    if (this.#outbox.buffered <= this.#link.buffered) this.close(1000, "");
   }
 
   #release(): void {

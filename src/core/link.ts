@@ -8,6 +8,11 @@ export interface LinkListener {
   message(data: string | Uint8Array): void;
   /** What was buffered has gone out, down to the link's low-water mark. */
   drained(): void;
+  /**
+   * The peer has said all that it wanted to, and still takes answers; a link whose peer leaves as a whole
+   * never tells it. Without this, such a connection is over.
+   */
+  finished?(): void;
   /** The link is gone; nothing follows. 1006 when the peer vanished without a close. */
   closed(code: number, reason: string): void;
 }

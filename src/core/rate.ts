@@ -1,5 +1,7 @@
 /** Limits on how often something may happen. */
 
+import { ExpiringMap } from "./expiring_map.ts";
+
 /** What a {@linkcode FailureLimiter} counts and for how long it locks. */
 export interface FailureLimits {
   /** Failures within the window that lock the source. */
@@ -51,5 +53,38 @@ export class FailureLimiter {
       this.#records.delete(source);
       return;
     }
+  }
+}
+
+/** Sources whose allowance is remembered at once; when full, the one that was seen longest ago starts anew. */
+export const MAX_RATED_SOURCES = 20_000;
+
+/** How long it takes for an allowance that was used up to be whole again, in milliseconds. */
+const REFILL_MS = 60_000;
+
+interface Allowance {
+  readonly left: number;
+  readonly at: number;
+}
+
+/** Lets each source do something so many times a minute, at once or spread, without a gap between minutes. */
+export class RateLimiter {
+  readonly #now: () => number;
+  readonly #allowances: ExpiringMap<string, Allowance>;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#allowances = new ExpiringMap({ now, ttlMs: REFILL_MS, capacity: MAX_RATED_SOURCES });
+  }
+
+  /** Takes one of `perMinute`: 0 when it was there, else the milliseconds until the next one is. */
+  take(source: string, perMinute: number): number {
+    const now = this.#now();
+    const known = this.#allowances.get(source);
+    const gained = known === undefined ? 0 : (now - known.at) * perMinute / REFILL_MS;
+    const left = known === undefined ? perMinute : Math.min(perMinute, known.left + gained);
+    if (left < 1) return Math.ceil((1 - left) * REFILL_MS / perMinute);
+    this.#allowances.set(source, { left: left - 1, at: now });
+    return 0;
   }
 }

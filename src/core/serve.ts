@@ -18,8 +18,15 @@ export interface Arrival {
  */
 export type Upgrade = (
   accept: (socket: ServerSocket) => void,
-  options?: { readonly protocol?: string },
+  options?: UpgradeOptions,
 ) => Response;
+
+/** How a WebSocket is accepted. */
+export interface UpgradeOptions {
+  readonly protocol?: string;
+  /** Closes the connection with 1009 at a shorter message than the listener would. */
+  readonly maxMessageBytes?: number;
+}
 
 /** Answers one request. Must not throw. */
 export type Serve = (request: Request, arrival: Arrival) => Response | Promise<Response>;

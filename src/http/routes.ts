@@ -1,10 +1,11 @@
 /** What the gateway answers over HTTP, and which requests become connections. */
 
 import { Hono } from "hono";
-import { hostAllowed, originAllowed } from "../core/host.ts";
+import { originAllowed } from "../core/host.ts";
 import type { Peer } from "../core/peer.ts";
 import type { Serve } from "../core/serve.ts";
 import type { ServerSocket } from "../core/web_socket.ts";
+import { hostRefusal, type Mount, problem, SECURITY_HEADERS } from "./mount.ts";
 import { peerOf } from "./peer.ts";
 
 /** What the routes are made of; every function is asked at each request, so settings apply live. */
@@ -22,18 +23,9 @@ export interface RouteOptions {
   readonly page: string;
   /** Serves one connection. */
   readonly connect: (socket: ServerSocket, peer: Peer) => void;
+  /** Routes that are asked first. */
+  readonly mounts?: readonly Mount[];
 }
-
-/** Sent with every answer: nothing of ours runs in a frame, loads from elsewhere, or is guessed at. */
-const SECURITY_HEADERS = {
-  "content-security-policy":
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-  "cache-control": "no-store",
-} as const;
 
 /** The routes. Every request is checked for its Host and Origin before anything else is looked at. */
 export function createRoutes(options: RouteOptions): Serve {
@@ -42,6 +34,12 @@ export function createRoutes(options: RouteOptions): Serve {
     const { remoteAddress, upgrade } = arrival;
     const trustedProxies = options.trustedProxies();
     const peer = peerOf(request.headers, { remoteAddress, trustedProxies });
+    const rebound = hostRefusal(peer, options.allowedHosts());
+    if (rebound !== undefined) return rebound;
+    for (const mount of options.mounts ?? []) {
+      const answer = mount(request, { peer, upgrade });
+      if (answer !== undefined) return answer;
+    }
     const refusal = refuse(peer, options);
     if (refusal !== undefined) return refusal;
     if (upgrade !== undefined) return upgrade((socket) => options.connect(socket, peer));
@@ -49,11 +47,8 @@ export function createRoutes(options: RouteOptions): Serve {
   };
 }
 
-/** The answer to a request that no page and no rebound name may send; undefined when it is fine. */
+/** The answer to a request that a foreign page sends; undefined when it is fine. */
 function refuse(peer: Peer, options: RouteOptions): Response | undefined {
-  if (!hostAllowed(peer.host, options.allowedHosts())) {
-    return problem(403, "this Host is not served; name it in gateway.allowedHosts");
-  }
   if (peer.origin === undefined) return undefined;
   const rules = { host: peer.host, allowedOrigins: options.allowedOrigins() };
   if (originAllowed(peer.origin, rules)) return undefined;
@@ -116,9 +111,4 @@ async function pagePolicy(page: string): Promise<string> {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join("; ");
-}
-
-function problem(status: number, message: string): Response {
-  const headers = { ...SECURITY_HEADERS, "content-type": "application/json" };
-  return new Response(JSON.stringify({ error: { message } }), { status, headers });
 }

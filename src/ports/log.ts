@@ -45,3 +45,22 @@ export interface LogTail {
 export interface LogReader {
   tail(request: LogTailRequest): Promise<LogTail>;
 }
+
+/** One line of a log as its sinks are given it: texts escaped, cut, and without secrets. */
+export interface LogRecord {
+  /** Milliseconds since the Unix epoch. */
+  readonly time: number;
+  readonly level: LogLevel;
+  readonly component: string;
+  readonly message: string;
+  readonly fields: readonly (readonly [string, string | number | boolean | null])[];
+}
+
+/** Shows what a {@linkcode Log} writes, as it is written. */
+export interface LogFeed {
+  /**
+   * Gives every line from now on to `listener`, which must not throw, until the returned function is called.
+   * A line that a listener writes in turn is not given to listeners.
+   */
+  follow(listener: (record: LogRecord) => void): () => void;
+}

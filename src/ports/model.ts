@@ -1,5 +1,7 @@
 /** A language model as the gateway uses it: a conversation in, a stream of parts out. */
 
+import type { Json } from "./store.ts";
+
 /** One model that can be asked. */
 export interface ModelInfo {
   /** Its name at the provider, e.g. `llama3.2`. */
@@ -17,6 +19,8 @@ export interface ModelInfo {
 export interface ModelMessage {
   readonly role: "user" | "assistant";
   readonly text: string;
+  /** Facts that came with a user's turn (who wrote it, what it replies to, …): data, never instructions. */
+  readonly context?: Readonly<Record<string, Json>>;
   /** Pictures of a user's turn. */
   readonly images?: readonly ModelImage[];
 }

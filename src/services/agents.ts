@@ -51,12 +51,20 @@ export interface AgentInfo {
 /** The agent of a gateway whose configuration names none. */
 export const FALLBACK_AGENT_ID: AgentId = checked("main", isAgentId);
 
+/** Agents that are in no configuration: they are talked to as the others, and have no heartbeat. */
+export interface AddedAgents {
+  get(id: AgentId): AgentSetting | undefined;
+  list(): readonly AgentSetting[];
+}
+
 /** Reads the configured agents; every answer reflects the configuration of that moment. */
 export class Agents {
   readonly #options: () => AgentOptions;
+  readonly #added: AddedAgents | undefined;
 
-  constructor({ options }: { options: () => AgentOptions }) {
+  constructor({ options, added }: { options: () => AgentOptions; added?: AddedAgents }) {
     this.#options = options;
+    this.#added = added;
   }
 
   /** The agent marked as default, else the first, else {@linkcode FALLBACK_AGENT_ID}. */
@@ -71,7 +79,7 @@ export class Agents {
     return this.get(id) !== undefined;
   }
 
-  /** All agents in the order of the configuration; at least one. */
+  /** The agents of the configuration, in its order; at least one. */
   list(): readonly AgentInfo[] {
     const options = this.#options();
     const named = settings(options);
@@ -81,8 +89,22 @@ export class Agents {
     return named.map(({ id, setting }) => inform(id, setting, options.defaults));
   }
 
+  /** All agents, those that are in no configuration last. */
+  all(): readonly AgentInfo[] {
+    const added = (this.#added?.list() ?? []).flatMap(({ id }) => isAgentId(id) ? [id] : []);
+    const configured = this.list();
+    const known = new Set(configured.map(({ id }) => id));
+    const others = added.filter((id) => !known.has(id)).map((id) => this.get(id));
+    return [...configured, ...others.filter((agent) => agent !== undefined)];
+  }
+
   get(id: AgentId): AgentInfo | undefined {
-    return this.list().find((agent) => agent.id === id);
+    const configured = this.list().find((agent) => agent.id === id);
+    if (configured !== undefined) return configured;
+    const added = this.#added?.get(id);
+    if (added === undefined) return undefined;
+    const { model } = this.#options().defaults;
+    return inform(id, added, model === undefined ? {} : { model });
   }
 
   /** The model that the agent is set to, else the one of the defaults, as the configuration writes it. */

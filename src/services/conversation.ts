@@ -59,10 +59,10 @@ export function toConversation(
     MAX_CONVERSATION_CHARS,
     (options.contextWindow ?? Infinity) * CHARS_PER_TOKEN,
   );
-  let chars = own.text.length;
+  let chars = questionChars(own);
   const kept: Turn[] = [];
   for (const turn of turns.toReversed()) {
-    chars += turn.answers.reduce((sum, { text }) => sum + text.length, turn.user.text.length);
+    chars += turn.answers.reduce((sum, { text }) => sum + text.length, questionChars(turn.user));
     if (chars > limit) break;
     kept.unshift(turn);
   }
@@ -122,6 +122,10 @@ function answerOf(turn: Turn): string {
   return texts.length === 0 ? NO_ANSWER : texts.join("\n\n");
 }
 
+function questionChars({ text, context }: TranscriptMessage): number {
+  return text.length + (context === undefined ? 0 : JSON.stringify(context).length);
+}
+
 function newestPictures(messages: readonly TranscriptMessage[]): ReadonlySet<ModelImage> {
   return new Set(messages.flatMap(({ images }) => images ?? []).slice(-MAX_CONVERSATION_IMAGES));
 }
@@ -131,5 +135,11 @@ function question(message: TranscriptMessage, pictures: ReadonlySet<ModelImage>)
   const shown = images.filter((image) => pictures.has(image));
   const missing = images.slice(shown.length).map(() => OLD_PICTURE);
   const text = [message.text, ...missing].filter((line) => line !== "").join("\n");
-  return shown.length === 0 ? { role: "user", text } : { role: "user", text, images: shown };
+  const { context } = message;
+  return {
+    role: "user",
+    text,
+    ...(context === undefined ? {} : { context }),
+    ...(shown.length === 0 ? {} : { images: shown }),
+  };
 }

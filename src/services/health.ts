@@ -214,6 +214,7 @@ async function describeHealth(parts: HealthParts, tenant: TenantId): Promise<Hea
   const began = clock.monotonic();
   const ts = clock.now();
   const defaultAgentId = agents.defaultId;
+  const channels = parts.channels?.() ?? [];
   const [beats, sessions, ...ofAgents] = await Promise.all([
     heartbeat.describe(tenant),
     sessionsHealth(parts, { tenant, ts }),
@@ -230,9 +231,15 @@ async function describeHealth(parts: HealthParts, tenant: TenantId): Promise<Hea
     ok: true,
     ts,
     durationMs: Math.round(clock.monotonic() - began),
-    channels: {},
-    channelOrder: [],
-    channelLabels: {},
+    channels: Object.fromEntries(
+      channels.map(({ id, configured, running, connected }) => [id, {
+        configured,
+        running,
+        connected,
+      }]),
+    ),
+    channelOrder: channels.map(({ id }) => id),
+    channelLabels: Object.fromEntries(channels.map(({ id, label }) => [id, label])),
     heartbeatSeconds: Math.round((ownBeat?.everyMs ?? 0) / 1_000),
     defaultAgentId,
     agents: described,

@@ -22,6 +22,14 @@ export interface AgentHealth {
   readonly sessions: SessionsHealth;
 }
 
+/** How a channel stands. */
+export interface ChannelHealth {
+  readonly configured: boolean;
+  readonly running: boolean;
+  /** Somebody is connected. */
+  readonly connected: boolean;
+}
+
 /** The state of the gateway as its clients show it. Frozen: the same object until the next refresh. */
 export interface HealthSummary {
   readonly ok: true;
@@ -29,8 +37,8 @@ export interface HealthSummary {
   readonly ts: number;
   /** How long making it took. */
   readonly durationMs: number;
-  /** Empty until there are channels. */
-  readonly channels: Readonly<Record<string, never>>;
+  /** Those that the settings name, by id. */
+  readonly channels: Readonly<Record<string, ChannelHealth>>;
   readonly channelOrder: readonly string[];
   readonly channelLabels: Readonly<Record<string, string>>;
   /** Interval of the default agent's heartbeat; 0 when it does not beat. */

@@ -100,9 +100,12 @@ export class LiveRun {
   }
 
   /** What the transcript shall hold of the question. */
-  questionMessage({ message, images }: Pick<RunRequest, "message" | "images">): NewMessage {
+  questionMessage(
+    { message, images, context }: Pick<RunRequest, "message" | "images" | "context">,
+  ): NewMessage {
     const { runId, acceptedAt: at } = this;
-    return { role: "user", text: message, at, runId, images: images?.length ? images : undefined };
+    const pictures = images?.length ? images : undefined;
+    return { role: "user", text: message, at, runId, images: pictures, context };
   }
 
   /** What the transcript shall hold of the answer: nothing where nothing was said. */
@@ -168,10 +171,10 @@ export class LiveRun {
   }
 }
 
-/** A record as it is kept: a chat's answer is in its session alone, an agent's is cut to its bound. */
+/** A record as it is kept: an answer is in its session alone, an agent's here as well, cut to its bound. */
 export function keptRecord(record: RunRecord): RunRecord {
   const { text = "" } = record;
-  if (record.kind === "chat") return { ...record, text: undefined };
+  if (record.kind !== "agent") return { ...record, text: undefined };
   if (text.length <= MAX_RECORD_TEXT_CHARS) return record;
   return { ...record, text: beginning(text, MAX_RECORD_TEXT_CHARS), textCut: true };
 }

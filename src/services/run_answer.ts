@@ -45,12 +45,14 @@ export async function answer(run: LiveRun, parts: AnswerParts): Promise<Outcome>
       contextWindow: model.contextWindow,
     });
     if (conversation === undefined) return failed(SESSION_GONE);
+    const now = new Date(clock.now()).toISOString();
     const system = systemPrompt({
       agent: agents.get(agentId),
-      date: new Date(clock.now()).toISOString().slice(0, 10),
+      date: now.slice(0, 10),
       extra: terms.extraSystemPrompt,
     });
-    const facts = await parts.facts(entry);
+    // Whoever writes from a channel is no operator: the time is all they may learn of the gateway.
+    const facts: Facts = terms.kind === "channel" ? { time: now } : await parts.facts(entry);
     const request = {
       model: modelName(model),
       system,

@@ -32,13 +32,19 @@ export const MAX_RECORD_TEXT_CHARS = 64 * 1024;
 /** The kind under which the store holds the records. */
 export const RUN_RECORD_KIND = "run";
 
+/** How a run was asked for; see `RunRequest`. */
+export const RUN_KINDS = ["chat", "agent", "channel"] as const;
+
+/** One of {@linkcode RUN_KINDS}. */
+export type RunKind = typeof RUN_KINDS[number];
+
 const OPEN_TAG = "open";
 
 const time = v.optional(v.number());
 const text = v.optional(v.string());
 
 const RunRecordSchema = v.object({
-  kind: v.picklist(["chat", "agent"]),
+  kind: v.picklist(RUN_KINDS),
   sessionKey: v.custom<SessionKey>((value) => typeof value === "string" && isSessionKey(value)),
   fingerprint: v.string(),
   /** `open`: accepted or running, or ended by the death of the process. */

@@ -4,19 +4,26 @@ import { GatewayError, invalidRequest, PortFailure } from "../core/error.ts";
 import type { SessionKey } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
 import type { ModelImage } from "../ports/model.ts";
+import type { Json } from "../ports/store.ts";
 import { type ChatDirective, chatDirective } from "./chat_directive.ts";
 import type { RunId } from "./domain_event.ts";
-import { fingerprintOf, type RunRecord } from "./run_record.ts";
+import { fingerprintOf, type RunKind, type RunRecord } from "./run_record.ts";
 import { MAX_MESSAGE_TEXT_CHARS, type SessionEntry } from "./session_entry.ts";
 import { SETTING_CHOICES } from "./session_patch.ts";
 
 /** Longest extra system prompt, in characters; it is sent to the model with every message. */
 const MAX_EXTRA_PROMPT_CHARS = 64 * 1024;
 
+/** Longest JSON of a message's context, in characters; a longer one is refused. */
+export const MAX_CONTEXT_CHARS = 64 * 1024;
+
 /** A message that a model shall answer. */
 export interface RunRequest {
-  /** `chat`: a message of {@linkcode chatDirective} is a directive; `agent`: all is text. */
-  readonly kind: "chat" | "agent";
+  /**
+   * `chat`: a message of {@linkcode chatDirective} is a directive; `agent`: all is text; `channel`: all is
+   * text and comes from one who is no operator, so that the answer holds no facts about the gateway.
+   */
+  readonly kind: RunKind;
   readonly sessionKey: SessionKey;
   /** The session key as the client wrote it, trimmed; the run's events echo it. */
   readonly requestedKey: string;
@@ -33,7 +40,17 @@ export interface RunRequest {
   readonly extraSystemPrompt?: string;
   /** The session that this one works for; stored where the run makes its session. */
   readonly spawnedBy?: SessionKey;
+  /** Facts that came with the message: kept beside its text and given to the model as data. */
+  readonly context?: Readonly<Record<string, Json>>;
+  /** Where the message comes from; stored in the session's entry. */
+  readonly origin?: SessionOrigin;
 }
+
+/** Where a session's newest message came from, in the entry's own terms. */
+export type SessionOrigin = Pick<
+  SessionEntry,
+  "channel" | "chatType" | "displayName" | "subject" | "lastChannel" | "lastTo" | "lastAccountId"
+>;
 
 /** What became of a request to run. */
 export type StartOutcome =
@@ -72,7 +89,7 @@ export interface RunReport {
 
 /** Throws `INVALID_REQUEST` for what no run can be asked. */
 export function checkRequest(request: RunRequest): void {
-  const { message, images = [], thinking, extraSystemPrompt = "" } = request;
+  const { message, images = [], thinking, extraSystemPrompt = "", context } = request;
   if (message.trim() === "" && images.length === 0) {
     throw invalidRequest("message or attachment required");
   }
@@ -84,6 +101,12 @@ export function checkRequest(request: RunRequest): void {
   if (extraSystemPrompt.length > MAX_EXTRA_PROMPT_CHARS) {
     throw invalidRequest(
       `extraSystemPrompt has ${extraSystemPrompt.length} characters; at most ${MAX_EXTRA_PROMPT_CHARS} are accepted`,
+    );
+  }
+  const contextChars = context === undefined ? 0 : JSON.stringify(context).length;
+  if (contextChars > MAX_CONTEXT_CHARS) {
+    throw invalidRequest(
+      `the data beside the message has ${contextChars} characters; at most ${MAX_CONTEXT_CHARS} are accepted`,
     );
   }
   const levels = SETTING_CHOICES.thinkingLevel;

@@ -19,7 +19,7 @@ import { answer, type Facts } from "./run_answer.ts";
 import { logFailure, saveEnding } from "./run_ending.ts";
 import { type Outcome, settledOutcome } from "./run_execution.ts";
 import { gatherFacts } from "./run_facts.ts";
-import { partyOf } from "./run_party.ts";
+import { partyOf, type RunParty } from "./run_party.ts";
 import { RunQueue } from "./run_queue.ts";
 import {
   isRunId,
@@ -145,7 +145,7 @@ export class Runs {
    * where the session's policy forbids it; `UNAVAILABLE` (retryable) when too much waits, the store
    * fails or another process keeps changing the same key, in which case nothing was stored.
    */
-  async start(principal: Principal, request: RunRequest): Promise<StartOutcome> {
+  async start(principal: RunParty, request: RunRequest): Promise<StartOutcome> {
     const { tenant } = principal;
     const runId = toRunId(request.idempotencyKey);
     checkRequest(request);
@@ -313,8 +313,10 @@ export class Runs {
     const { entry } = await this.#parts.sessions.append(tenant, sessionKey, {
       messages: [run.questionMessage(request)],
       // To change whom an existing session belongs to takes more than the right to write into it.
-      change: (before, { isNew }) =>
-        isNew ? { ...before, spawnedBy: request.spawnedBy } : allowed(before),
+      change: (before, { isNew }) => ({
+        ...(isNew ? { ...before, spawnedBy: request.spawnedBy } : allowed(before)),
+        ...request.origin,
+      }),
       alongside: [this.#records.put(tenant, runId, run.openRecord(), revision)],
     });
     run.sessionId = entry.sessionId;

@@ -92,6 +92,8 @@ export const TranscriptMessageSchema = v.object({
   images: v.optional(
     v.pipe(v.array(v.object({ mimeType: v.string(), base64: v.string() })), v.readonly()),
   ),
+  /** Facts that came with it, apart from what was said. */
+  context: v.optional(v.record(v.string(), v.custom<Json>((value) => value !== undefined))),
   model: text,
   provider: text,
   usage: v.optional(usageSchema),
@@ -104,7 +106,8 @@ export const TranscriptMessageSchema = v.object({
 /**
  * One message of a transcript. `id` is 8 hex digits, `at` milliseconds since the Unix epoch. `text` is
  * what was said and nothing else: `label` heads an injected note and is not part of it. `aborted` marks
- * an answer that was cut short, `error` why one failed.
+ * an answer that was cut short, `error` why one failed. `context` is JSON that came with the message and is
+ * data: who wrote it on its channel, what it replies to.
  */
 export type TranscriptMessage = Readonly<v.InferOutput<typeof TranscriptMessageSchema>>;
 

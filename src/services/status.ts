@@ -2,6 +2,7 @@
 
 import type { TenantId } from "../core/id.ts";
 import type { Agents } from "./agents.ts";
+import type { ChannelHealth } from "./health_summary.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { kindOf, type SessionKind } from "./session_key.ts";
 import type { KeyedEntry } from "./session_records.ts";
@@ -64,7 +65,7 @@ export interface StatusSummary {
       readonly everyMs: number | null;
     }[];
   };
-  /** Empty until there are channels. */
+  /** A line for each channel. */
   readonly channelSummary: readonly string[];
   /** Events that wait for the next turn of the main session. */
   readonly queuedSystemEvents: readonly string[];
@@ -88,6 +89,9 @@ export interface StatusSources {
   readonly agents: Pick<Agents, "defaultId" | "list" | "ofSession">;
   readonly sessions: Pick<Sessions, "count" | "recent" | "path" | "defaults">;
   readonly heartbeat: Pick<Heartbeat, "describe">;
+  /** The channels that the settings name; absent: there are none. */
+  readonly channels?: () =>
+    readonly (ChannelHealth & { readonly id: string; readonly label: string })[];
   /** What the settings came to; absent: nothing is told of them. */
   readonly settings?: () => {
     readonly refusal: SettingsRefusal | undefined;
@@ -102,6 +106,7 @@ export async function describeStatus(
   { tenant, now }: { tenant: TenantId; now: number },
 ): Promise<StatusSummary> {
   const { agents, sessions, heartbeat } = sources;
+  const channels = sources.channels?.() ?? [];
   const limit = RECENT_STATUS_SESSIONS;
   const show = (found: readonly KeyedEntry[]): readonly SessionStatus[] =>
     found.map((one) => sessionStatus(one, { sources, now }));
@@ -129,7 +134,9 @@ export async function describeStatus(
         everyMs,
       })),
     },
-    channelSummary: [],
+    channelSummary: channels.map(({ label, connected }) =>
+      `${label}: ${connected ? "connected" : "nobody is connected"}`
+    ),
     queuedSystemEvents: [],
     sessions: {
       paths: [sessions.path],

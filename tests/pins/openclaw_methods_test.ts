@@ -27,6 +27,10 @@ const OPERATOR_METHODS: readonly (readonly [
   ["device.pair.list", "operator.pairing"],
   ["device.pair.reject", "operator.pairing"],
   ["device.token.revoke", "operator.pairing"],
+  ["poll", "operator.admin", "hidden"],
+  ["send", "operator.write"],
+  ["channels.logout", "operator.admin"],
+  ["channels.status", "operator.read"],
   ["device.token.rotate", "operator.pairing"],
   ["health", "operator.read"],
   ["last-heartbeat", "operator.read"],
@@ -66,12 +70,11 @@ const DOCUMENT: readonly string[] = `
 
 /** What of the document is missing. A method that is built leaves this list. */
 const MISSING: readonly string[] = `
-  agents.files.get agents.files.list agents.files.set browser.request channels.logout
-  channels.status cron.add cron.list cron.remove cron.run cron.runs cron.status cron.update
+  agents.files.get agents.files.list agents.files.set browser.request cron.add cron.list cron.remove cron.run cron.runs cron.status cron.update
   exec.approval.request exec.approval.resolve exec.approvals.get exec.approvals.node.get
   exec.approvals.node.set exec.approvals.set node.describe node.event node.invoke
   node.invoke.result node.list node.pair.approve node.pair.list node.pair.reject
-  node.pair.request node.pair.verify node.rename poll send skills.bins skills.install
+  node.pair.request node.pair.verify node.rename skills.bins skills.install
   skills.status skills.update talk.mode tts.convert tts.disable tts.enable tts.providers
   tts.setProvider tts.status update.run usage.cost usage.status voicewake.get voicewake.set
   wake web.login.start web.login.wait wizard.cancel wizard.next wizard.start wizard.status

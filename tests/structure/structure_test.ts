@@ -35,7 +35,7 @@ Deno.test("the walk sees the source, its edges and the tests", () => {
       "value ../../core/method.ts",
       "type ../../core/access.ts",
       "type ../../services/sessions.ts",
-      "value ./params.ts",
+      "value ../../core/parse_params.ts",
     ]
   ) assert.ok(edges.includes(edge), `context.ts has no edge "${edge}", only ${edges.join(", ")}`);
 });

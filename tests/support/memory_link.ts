@@ -53,6 +53,11 @@ export class MemoryLink implements Link {
     this.#listener?.drained();
   }
 
+  /** The peer has said all, and still listens. */
+  finish(): void {
+    this.#listener?.finished?.();
+  }
+
   /** The connection ends. */
   end(code: number = 1005, reason: string = ""): void {
     this.#listener?.closed(code, reason);

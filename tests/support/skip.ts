@@ -4,7 +4,11 @@ import { join } from "node:path";
 
 /** The programs that tests need: the Debian package that has each, and the names it goes by. */
 export const PROGRAMS = {
+  nc: { package: "netcat-openbsd", names: ["nc.openbsd", "nc"] },
   chromium: { package: "chromium", names: ["chromium", "chromium-browser", "google-chrome"] },
+  /** Brings the module `websocket` for Debian's Python. */
+  wsdump: { package: "python3-websocket", names: ["wsdump"] },
+  npx: { package: "npm", names: ["npx"] },
 } as const satisfies Readonly<Record<string, { package: string; names: readonly string[] }>>;
 
 /** A program of {@linkcode PROGRAMS}. */

@@ -22,7 +22,8 @@
 import { ModelError } from "../../src/ports/model.ts";
 import { eventually } from "./deadline.ts";
 import { TestDevice } from "./device_key.ts";
-import { framePattern, frameProblems, type Heard } from "./transcript_frame.ts";
+import type { Dialect, Heard } from "./transcript_dialect.ts";
+import { OPENCLAW } from "./transcript_frame.ts";
 import { build, differences, isRecord, readPattern } from "./transcript_pattern.ts";
 import {
   GatewayStage,
@@ -74,8 +75,11 @@ export function readTranscript(text: string, file: string): Transcript {
 }
 
 /** Plays a story to its end; throws a {@linkcode TranscriptFailure} at the first line that does not hold. */
-export async function playTranscript(transcript: Transcript): Promise<void> {
-  const stage = new Stage();
+export async function playTranscript(
+  transcript: Transcript,
+  dialect: Dialect = OPENCLAW,
+): Promise<void> {
+  const stage = new Stage(dialect);
   for (const line of transcript.lines) {
     try {
       await stage.play(line.text);
@@ -100,6 +104,7 @@ interface Client extends Heard {
 }
 
 class Stage {
+  readonly #dialect: Dialect;
   #stage: GatewayStage | undefined;
   readonly #clients = new Map<string, Client>();
   readonly #statuses = new Map<string, number>();
@@ -107,6 +112,10 @@ class Stage {
   readonly #names = new Map<string, unknown>([["TOKEN", STAGE_TOKEN]]);
   readonly #muted = new Set<string>();
   #settings: string | undefined;
+
+  constructor(dialect: Dialect) {
+    this.#dialect = dialect;
+  }
 
   async play(line: string): Promise<void> {
     const raw = /^(\w+)>> ?(.*)$/s.exec(line);
@@ -162,7 +171,7 @@ class Stage {
     const [, id = "", method = "", rest = ""] = /^(\S+) (\S+) ?(.*)$/s.exec(text) ?? [];
     if (method === "") throw new SyntaxError("a request is `id method params`");
     const params = rest === "" ? undefined : this.#value(rest);
-    return { type: "req", id, method, params };
+    return { type: this.#dialect.request, id, method, params };
   }
 
   // What the gateway does.
@@ -184,7 +193,7 @@ class Stage {
       client.closed = true;
       return;
     }
-    const pattern = framePattern(text);
+    const pattern = this.#dialect.framePattern(text);
     await this.#until(() => {
       this.#skipMuted(client);
       return client.link.inbox.length > 0 || client.link.over;
@@ -193,7 +202,7 @@ class Stage {
     if (frame === undefined) throw new Error(`no frame came, but ${ending(client.link)}`);
     const value: unknown = JSON.parse(frame);
     const problems = [
-      ...frameProblems(client, value),
+      ...this.#dialect.frameProblems(client, value),
       ...differences(pattern, value, { scope: this.#scope }),
     ];
     if (problems.length === 0) return;
@@ -220,7 +229,7 @@ class Stage {
       const [first] = client.link.inbox;
       const frame: unknown = JSON.parse(first ?? "null");
       if (!isRecord(frame) || !this.#muted.has(String(frame.event))) return;
-      const problems = frameProblems(client, frame);
+      const problems = this.#dialect.frameProblems(client, frame);
       if (problems.length > 0) throw new Error(problems.join("\n"));
       client.link.inbox.shift();
     }
@@ -310,7 +319,7 @@ class Stage {
       host: facts.get("host"),
       origin: facts.get("origin"),
     };
-    const opened = await (await this.#started()).open(peer);
+    const opened = await this.#dialect.open(await this.#started(), peer);
     if (opened instanceof StageLink) {
       this.#clients.set(name, { link: opened, methods: new Map(), sequence: 0, closed: false });
     } else this.#statuses.set(name, opened);

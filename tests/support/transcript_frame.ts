@@ -1,16 +1,9 @@
-/** Frames of a transcript: how a line writes one, and what the document says of every one. */
+/** Frames of the OpenClaw wire in a transcript: how a line writes one, and what the document says of every one. */
 
 import * as v from "valibot";
 import { METHODS } from "../../src/protocols/openclaw/method_table.ts";
+import { type Dialect, foreign, type Heard, whole } from "./transcript_dialect.ts";
 import { isRecord, type Pattern, readPattern } from "./transcript_pattern.ts";
-
-/** What a client must remember of its connection to judge the next frame. */
-export interface Heard {
-  /** The method of each request, by id. */
-  readonly methods: Map<string, string>;
-  /** The number of the newest event. */
-  sequence: number;
-}
 
 /** Events that do not count against the sequence of a connection. */
 const UNNUMBERED: ReadonlySet<string> = new Set(["connect.challenge"]);
@@ -37,8 +30,16 @@ const MEMBERS = {
 
 const CODES = ["NOT_LINKED", "NOT_PAIRED", "AGENT_TIMEOUT", "INVALID_REQUEST", "UNAVAILABLE"];
 
+/** How stories of the OpenClaw wire are told. */
+export const OPENCLAW: Dialect = {
+  request: "req",
+  open: (stage, peer) => stage.open(peer),
+  framePattern,
+  frameProblems,
+};
+
 /** The frame that a line writes in full or in short. */
-export function framePattern(text: string): Pattern {
+function framePattern(text: string): Pattern {
   if (text.startsWith("{")) return whole(text);
   const event = /^event (\S+) (.*)$/s.exec(text);
   if (event !== null) {
@@ -62,7 +63,7 @@ export function framePattern(text: string): Pattern {
 }
 
 /** What the document says of every frame. */
-export function frameProblems(client: Heard, frame: unknown): readonly string[] {
+function frameProblems(client: Heard, frame: unknown): readonly string[] {
   if (!isRecord(frame)) return ["the frame is no object"];
   if (frame.type === "event") {
     const { event, seq, stateVersion } = frame;
@@ -97,12 +98,6 @@ export function frameProblems(client: Heard, frame: unknown): readonly string[] 
   return found;
 }
 
-function whole(text: string): Pattern {
-  const { pattern, rest } = readPattern(text);
-  if (rest !== "") throw new SyntaxError(`more follows the value: ${rest}`);
-  return pattern;
-}
-
 function withMessage(frame: Pattern, message: Pattern): Pattern {
   const error = frame.kind === "object" ? frame.members.get("error") : undefined;
   if (frame.kind !== "object" || error?.kind !== "object") return frame;
@@ -111,10 +106,4 @@ function withMessage(frame: Pattern, message: Pattern): Pattern {
     ...frame,
     members: new Map([...frame.members, ["error", { ...error, members: inner }] as const]),
   };
-}
-
-function foreign(value: Readonly<Record<string, unknown>>, known: readonly string[]): string[] {
-  return Object.keys(value).filter((name) => !known.includes(name)).map((name) =>
-    `the document knows no member "${name}" here`
-  );
 }

@@ -3,9 +3,11 @@
 import type { Principal } from "../../core/access.ts";
 import type { CallScope } from "../../core/driver.ts";
 import { defineMethods } from "../../core/method.ts";
+import { parseParams } from "../../core/parse_params.ts";
 import type { Peer } from "../../core/peer.ts";
 import type { LogReader } from "../../ports/log.ts";
 import type { Agents } from "../../services/agents.ts";
+import type { Channels } from "../../services/channels.ts";
 import type { Devices } from "../../services/devices.ts";
 import type { HealthMonitor } from "../../services/health.ts";
 import type { Heartbeat } from "../../services/heartbeat.ts";
@@ -14,11 +16,11 @@ import type { Presence } from "../../services/presence.ts";
 import type { Runs } from "../../services/runs.ts";
 import type { Sessions } from "../../services/sessions.ts";
 import type { Settings } from "../../services/settings.ts";
-import { parseParams } from "./params.ts";
 
 /** The parts of the domain that this wire's methods use. */
 export interface OpenClawServices {
   readonly agents: Agents;
+  readonly channels: Channels;
   readonly devices: Devices;
   readonly health: HealthMonitor;
   readonly heartbeat: Heartbeat;

@@ -3,6 +3,7 @@
 import { type MethodTable, methodTable } from "../../core/method.ts";
 import type { OpenClawContext } from "./context.ts";
 import { agentMethods } from "./methods/agent.ts";
+import { channelMethods } from "./methods/channels.ts";
 import { chatMethods } from "./methods/chat.ts";
 import { configMethods } from "./methods/config.ts";
 import { deviceMethods } from "./methods/devices.ts";
@@ -15,6 +16,7 @@ export const METHODS: MethodTable<OpenClawContext> = methodTable([
   agentMethods,
   sessionMethods,
   chatMethods,
+  channelMethods,
   deviceMethods,
   configMethods,
 ]);

@@ -1,29 +1,7 @@
-/** Parameters of the OpenClaw wire: parsed by the method's schema, refused in the wire's own words. */
+/** The shapes that parameters of the OpenClaw wire are made of. */
 
 import * as v from "valibot";
-import { invalidRequest } from "../../core/error.ts";
-import { explain } from "../../core/explain.ts";
 import { MAX_SESSION_KEY_CHARS } from "../../core/id.ts";
-import { isJsonObject } from "../../core/json.ts";
-import type { Schema } from "../../core/method.ts";
-
-/**
- * Parses a method's parameters. Absent and `null` parameters count as `{}`. Throws `INVALID_REQUEST`
- * `invalid <method> params: <problem>; <problem>…`.
- */
-export function parseParams<S extends Schema>(
-  schema: S,
-  params: unknown,
-  method: string,
-): v.InferOutput<S> {
-  const value = params ?? {};
-  // Object schemas of valibot take arrays; this wire does not.
-  if (isJsonObject(value)) {
-    const parsed = v.safeParse(schema, value);
-    if (parsed.success) return parsed.output;
-  }
-  throw invalidRequest(`invalid ${method} params: ${explain(schema, value).join("; ")}`);
-}
 
 /** A string that is not empty. */
 export const text = v.pipe(v.string(), v.minLength(1));

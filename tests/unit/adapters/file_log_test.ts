@@ -5,7 +5,7 @@ import { consoleSink, formatRecord } from "../../../src/adapters/console_sink.ts
 import { FileLog, type FileLogOptions, MAX_LOG_FIELDS } from "../../../src/adapters/file_log.ts";
 import { logFileProblem } from "../../../src/adapters/rotating_file.ts";
 import { MASK } from "../../../src/core/redact.ts";
-import type { LogFields, LogLevel } from "../../../src/ports/log.ts";
+import type { LogFields, LogLevel, LogRecord } from "../../../src/ports/log.ts";
 
 const NOW = 1_750_000_000_000;
 
@@ -296,4 +296,27 @@ Deno.test("a log goes to no link, other file or folder, but to its own log", asy
   await Deno.symlink(at.path, join(at.folder, "link"));
   assert.match(await logFileProblem(join(at.folder, "link")) ?? "", /is a link/);
   assert.match(await logFileProblem(at.folder) ?? "", /not a regular file/);
+});
+
+Deno.test("followers are given what is written, as it is written, until they leave", async () => {
+  await using at = await fixture();
+  const log = at.open({ secrets: () => ["a-very-secret-token"] });
+  const seen: LogRecord[] = [];
+  const leave = log.follow((record) => {
+    seen.push(record);
+    log.write("info", "from a follower");
+  });
+  log.write("debug", "below the level");
+  log.child("runs").write("info", "one\ntwo", { said: "a-very-secret-token", n: 1 });
+  leave();
+  log.write("info", "later");
+  await log.close();
+  assert.deepEqual(seen, [{
+    time: NOW,
+    level: "info",
+    component: "runs",
+    message: "one\\u{a}two",
+    fields: [["said", MASK], ["n", 1]],
+  }]);
+  assert.equal((await at.lines()).length, 3);
 });

@@ -22,3 +22,13 @@ for (const [error, reason, message] of ROWS) {
     assert.match(told.message, message);
   });
 }
+
+Deno.test("what to change is named as the listener's owner calls it", () => {
+  const address = { hostname: "127.0.0.1", port: 80 };
+  const remedy = { port: "control.port", address: "control.host" };
+  for (const error of [new Deno.errors.AddrInUse("x"), new Deno.errors.PermissionDenied("x")]) {
+    assert.match(listenError(error, { ...address, remedy }).message, /with control\.port\b/);
+  }
+  const error = new Deno.errors.AddrNotAvailable("x");
+  assert.match(listenError(error, { ...address, remedy }).message, /with control\.host$/);
+});

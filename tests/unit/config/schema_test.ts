@@ -32,6 +32,7 @@ Deno.test("an empty record gives every default", () => {
     },
     session: { scope: "per-sender", mainKey: "main", resetTriggers: ["/new", "/reset"] },
     channels: {},
+    control: { enabled: false, port: 18791, host: "127.0.0.1", log: false },
     logging: { level: "info" },
     env: { vars: {} },
     meta: {},
@@ -43,6 +44,8 @@ Deno.test("an empty record gives every default", () => {
 Deno.test("every setting takes its good values", () => {
   const table: readonly [path: string, values: readonly unknown[]][] = [
     ["gateway.port", [0, 1, 18789, 65535]],
+    ["control.host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"]],
+    ["control.path", ["control.sock", "~/run/control.sock"]],
     ["gateway.mode", ["local", "remote"]],
     ["gateway.bind", ["loopback", "lan", "auto", "tailnet", "127.0.0.1", "::1", "host.example"]],
     ["gateway.customBindHost", ["10.0.0.2", "fe80::1", "my-host"]],
@@ -98,6 +101,8 @@ Deno.test("every setting refuses bad values with its path and words", () => {
   const bind = "must be loopback, lan, auto, tailnet, custom, an IP address or a host name";
   const scope = "must be one of operator.read, operator.write, operator.approvals, " +
     "operator.pairing, operator.admin";
+  const loopback =
+    "must be loopback, such as 127.0.0.1 or ::1, as the control channel asks for no secret";
   const every = "must be a duration such as 30m, 1h or 0m";
   const model = "must be a model as text (provider/id) or an object with primary and fallbacks";
   const table: readonly [path: string, value: unknown, where: string, message: string][] = [
@@ -107,6 +112,13 @@ Deno.test("every setting refuses bad values with its path and words", () => {
     ["models.providers.p", [], "models.providers.p", "must be an object; got a list"],
     ["agents.defaults.model", [], "agents.defaults.model", "must be an object; got a list"],
     ["agents.list", [[]], "agents.list.0", "must be an object; got a list"],
+    ["control.host", "0.0.0.0", "control.host", `${loopback}; got "0.0.0.0"`],
+    ["control.host", "192.168.1.2", "control.host", `${loopback}; got "192.168.1.2"`],
+    ["control.host", "example.org", "control.host", `${loopback}; got "example.org"`],
+    ["control.host", "", "control.host", `${loopback}; got ""`],
+    ["control.enabled", "yes", "control.enabled", 'must be true or false; got "yes"'],
+    ["control.port", 70000, "control.port", `${port}; got 70000`],
+    ["control.path", "", "control.path", 'must not be empty; got ""'],
     ["gateway.port", "abc", "gateway.port", `${port}; got "abc"`],
     ["gateway.port", "18789", "gateway.port", `${port}; got "18789"`],
     ["gateway.port", 70000, "gateway.port", `${port}; got 70000`],
@@ -257,6 +269,33 @@ const READ_BY_THE_GATEWAY: readonly string[] = [
   "agents.list[].identity.theme",
   "agents.list[].model.primary",
   "agents.list[].name",
+  "channels.websocket.allowPublicWithoutAuth",
+  "channels.websocket.allowedOrigins[]",
+  "channels.websocket.auth.enabled",
+  "channels.websocket.auth.endpoint",
+  "channels.websocket.auth.required",
+  "channels.websocket.auth.timeout",
+  "channels.websocket.blockChars",
+  "channels.websocket.dynamicAgentCreation.agentDirTemplate",
+  "channels.websocket.dynamicAgentCreation.enabled",
+  "channels.websocket.dynamicAgentCreation.maxAgents",
+  "channels.websocket.dynamicAgentCreation.workspaceTemplate",
+  "channels.websocket.enabled",
+  "channels.websocket.gatewayPath",
+  "channels.websocket.host",
+  "channels.websocket.maxConnectionsPerAddress",
+  "channels.websocket.media.folder",
+  "channels.websocket.media.maxBytes",
+  "channels.websocket.media.types[]",
+  "channels.websocket.messagesPerMinute",
+  "channels.websocket.path",
+  "channels.websocket.port",
+  "channels.websocket.streamMode",
+  "control.enabled",
+  "control.host",
+  "control.log",
+  "control.path",
+  "control.port",
   "env.*",
   "env.vars.*",
   "gateway.allowedHosts[]",

@@ -241,3 +241,34 @@ Deno.test("a peer that catches up before the stall deadline stays", async () => 
   await clock.advance(2 * STALL_DEADLINE_MS);
   assert.equal(link.closedWith, undefined);
 });
+
+Deno.test("a peer that asks for nothing more gets its answers, then the connection ends", async () => {
+  const gate = Promise.withResolvers<string>();
+  const { link, perform } = connect({ waits: () => gate.promise, fails: () => Promise.reject(1) });
+  perform(call("waits"), call("fails"));
+  link.finish();
+  await settle();
+  assert.equal(link.closedWith, undefined);
+  gate.resolve("late");
+  await settle();
+  assert.deepEqual(link.take().map((frame) => JSON.stringify(frame)).at(-1), '["late",3]');
+  assert.deepEqual(link.closedWith, { code: 1000, reason: "" });
+});
+
+Deno.test("a peer that asks for nothing more and reads slowly is not cut off", () => {
+  const { link, perform } = connect();
+  link.take();
+  link.buffered = LINK_HIGH_WATER_BYTES + 1;
+  perform({ type: "send", frame: { say: "waits" } });
+  link.finish();
+  assert.deepEqual([link.sent.length, link.closedWith], [0, undefined]);
+  link.drain();
+  assert.deepEqual(link.take(), [["waits", 2]]);
+  assert.deepEqual(link.closedWith, { code: 1000, reason: "" });
+});
+
+Deno.test("a peer that asked for nothing at all is let go at once", () => {
+  const { link } = connect();
+  link.finish();
+  assert.deepEqual(link.closedWith, { code: 1000, reason: "" });
+});

@@ -170,3 +170,13 @@ Deno.test("conversation: a label stands above its text", () => {
   assert.equal(labelled("text", ""), "text");
   assert.equal(labelled("text", "Label"), "[Label]\n\ntext");
 });
+
+Deno.test("what came with a message stays beside its text, and counts as text does", () => {
+  const context = { sender: { id: "ann" } };
+  const asked = { ...user("hi", "own"), context };
+  const options = { runId: "own", isWaiting: () => false };
+  assert.deepEqual(toConversation([asked], options), [{ role: "user", text: "hi", context }]);
+  const long = { note: "x".repeat(MAX_CONVERSATION_CHARS) };
+  const turns = [{ ...user("before", "r1"), context: long }, assistant("yes", "r1"), asked];
+  assert.equal(toConversation(turns, options)?.length, 1);
+});

@@ -213,7 +213,7 @@ export const agentMethods: readonly Method<OpenClawContext>[] = [
         ? ["main", "global"] as const
         : [mainName, "per-sender"] as const;
       const { defaultId } = agents;
-      return { defaultId, mainKey, scope, agents: agents.list().map(listed) };
+      return { defaultId, mainKey, scope, agents: agents.all().map(listed) };
     },
   }),
   method({

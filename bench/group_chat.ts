@@ -1,0 +1,194 @@
+/** The chat channel with many connected users: what a message and its answer cost, and what a user keeps. */
+
+import { Metrics } from "../src/core/metrics.ts";
+import type { Link, LinkListener } from "../src/core/link.ts";
+import { checked, DEFAULT_TENANT, isSessionKey } from "../src/core/id.ts";
+import { systemClock } from "../src/adapters/system_clock.ts";
+import { systemRandom } from "../src/adapters/system_random.ts";
+import { createChat } from "../src/protocols/chat/mod.ts";
+import { chatSettings } from "../src/config/channel_options.ts";
+import { parseConfig } from "../src/config/parse.ts";
+import type { ChannelInbox } from "../src/services/channel_inbox.ts";
+import { Hub } from "../src/services/hub.ts";
+import { toRunId } from "../src/services/run_record.ts";
+import { figureOf, type Group } from "./figure.ts";
+import { closeAll, keepInFlight, next, openMany, openSocket } from "./load_client.ts";
+import { settle, startEcho, startGatewayProcess } from "./server_process.ts";
+import { inTurn, spendingOf } from "./stopwatch.ts";
+
+/** Connected users. */
+const USERS = 1_000;
+
+/** Users that write at the same time; all others are connected and silent. */
+const WRITERS = 100;
+
+/** Server CPU of one message with its whole answer, in microseconds. */
+const MESSAGE_TARGET_MICROS = 60;
+
+/** Memory of one connected user, in KiB. */
+const USER_TARGET_KIB = 20;
+
+const SETTINGS = {
+  agents: { defaults: { maxConcurrent: 64 } },
+  channels: {
+    websocket: {
+      port: 0,
+      auth: { enabled: false },
+      messagesPerMinute: 1_000_000,
+      maxConnectionsPerAddress: 20_000,
+    },
+  },
+};
+
+const MESSAGE = JSON.stringify({ type: "chat.send", content: "count to 1" });
+
+/** Messages a second and memory a user. */
+export const chatGroup: Group = {
+  name: "chat",
+  summary:
+    `${USERS} users of the chat channel, ${WRITERS} of whom write (baseline: bare ws echoes)`,
+  async run({ quick }, found) {
+    const users = quick ? 200 : USERS;
+    await using gateway = await startGatewayProcess({ settings: SETTINGS });
+    await using echo = await startEcho();
+    const opened = async (url: string, greeted: boolean) =>
+      await openMany(users, async (at) => {
+        const client = await openSocket(`${url}?senderId=user${at}`);
+        if (greeted) await next(client, (text) => text.includes("Connected"));
+        return client;
+      });
+    // The first connections make a process grow once, whatever comes after.
+    const early = [
+      ...await opened(`${gateway.url}/chat`, true),
+      ...await opened(echo.url, false),
+    ];
+    await settle();
+    const before = { gateway: gateway.resident(), echo: echo.resident() };
+    const clients = await opened(`${gateway.url}/chat`, true);
+    const others = await opened(echo.url, false);
+    await settle();
+    found(figureOf("memory of one connected user", {
+      unit: "KiB",
+      values: [(gateway.resident() - before.gateway) / users / 1_024],
+      baselines: [(echo.resident() - before.echo) / users / 1_024],
+      target: USER_TARGET_KIB,
+    }));
+    found(figureOf("a message and its answer in the wire alone: CPU", {
+      unit: "µs",
+      values: await wireAlone(quick ? 1 : 3),
+      target: MESSAGE_TARGET_MICROS,
+    }));
+    const durationMs = quick ? 500 : 3_000;
+    const writers = clients.slice(0, WRITERS);
+    const echoing = others.slice(0, WRITERS);
+    const spent = await inTurn(quick ? 1 : 3, {
+      gateway: () =>
+        spendingOf(gateway, () =>
+          keepInFlight(writers, {
+            frame: MESSAGE,
+            depth: 1,
+            durationMs,
+            counts: (text) => text.includes('"done":true'),
+          })),
+      baseline: () =>
+        spendingOf(
+          echo,
+          () => keepInFlight(echoing, { frame: MESSAGE, depth: 1, durationMs, counts: () => true }),
+        ),
+    });
+    found(figureOf("a message with its stored answer: server CPU", {
+      unit: "µs",
+      values: spent.gateway.map((each) => each.cpuMicrosEach),
+      baselines: spent.baseline.map((each) => each.cpuMicrosEach),
+      target: MESSAGE_TARGET_MICROS,
+    }));
+    found(figureOf("messages a second with their answers, by the clock", {
+      unit: "/s",
+      values: spent.gateway.map((each) => each.perSecond),
+      baselines: spent.baseline.map((each) => each.perSecond),
+    }));
+    await closeAll([...early, ...clients, ...others]);
+  },
+};
+
+/** Messages of one round in the wire alone. */
+const WIRE_MESSAGES = 20_000;
+
+/** Every user writes in turn to an inbox that stores nothing and answers at once in one part. */
+async function wireAlone(rounds: number): Promise<readonly number[]> {
+  const hub = new Hub();
+  const { config } = parseConfig(SETTINGS, { env: {} });
+  const settings = chatSettings(config, {
+    overrides: {},
+    places: { stateDir: "/nowhere", home: "/nowhere" },
+  });
+  const sessionKey = checked("agent:main:main", isSessionKey);
+  let run = 0;
+  let answered = 0;
+  const inbox: Pick<ChannelInbox, "receive"> = {
+    receive: () => {
+      const runId = toRunId(`run-${++run}`);
+      const shared = { type: "run", runId, sessionKey, requestedKey: "main", at: 0 } as const;
+      const begin = (): void => {
+        const text = "1";
+        hub.publish(DEFAULT_TENANT, { ...shared, sequence: 1, step: { kind: "start" } });
+        const part = { kind: "text", delta: text, text, partial: true } as const;
+        hub.publish(DEFAULT_TENANT, { ...shared, sequence: 2, step: part });
+        const end = { kind: "end", text, stopReason: "stop" } as const;
+        hub.publish(DEFAULT_TENANT, { ...shared, sequence: 3, step: end });
+      };
+      return Promise.resolve({ kind: "run", runId, sessionKey, begin });
+    },
+  };
+  const unused = (): Promise<never> => Promise.reject(new Error("not asked"));
+  const chat = createChat({
+    tenant: DEFAULT_TENANT,
+    inbox,
+    identities: { verify: unused },
+    media: { save: unused, open: unused },
+    hub,
+    clock: systemClock,
+    random: systemRandom,
+    log: { write: () => {}, child: () => ({ write: () => {}, child: unreachable }) },
+    metrics: new Metrics(),
+    settings: () => settings,
+    isId: () => true,
+    port: () => undefined,
+  });
+  const listeners: LinkListener[] = [];
+  for (let user = 0; user < USERS; user++) {
+    const link: Link = {
+      attach: (listener) => listeners.push(listener),
+      send: (data) => {
+        if (String(data).includes('"done":true')) answered++;
+      },
+      close: () => {},
+      terminate: () => {},
+      allow: () => {},
+      pause: () => {},
+      resume: () => {},
+      buffered: 0,
+    };
+    chat.accept(link, {
+      peer: { ip: "127.0.0.1", local: true },
+      shown: { senderId: `user${user}` },
+    });
+  }
+  await settle();
+  const values: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    answered = 0;
+    const began = performance.now();
+    for (let sent = 0; sent < WIRE_MESSAGES; sent++) {
+      listeners[sent % USERS]?.message(MESSAGE);
+      if (sent % WRITERS === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    while (answered < WIRE_MESSAGES) await new Promise((resolve) => setTimeout(resolve, 0));
+    values.push((performance.now() - began) * 1_000 / WIRE_MESSAGES);
+  }
+  return values;
+}
+
+function unreachable(): never {
+  throw new Error("not asked");
+}

@@ -1,0 +1,286 @@
+/** A link over a plain byte stream: each line is a message. */
+
+import type { Segment } from "../core/frame_writer.ts";
+import { LineReader, type LineSink, type LineViolation } from "../core/lines.ts";
+import {
+  CLOSE_DEADLINE_MS,
+  type Link,
+  type LinkListener,
+  type Outgoing,
+  type SendOptions,
+} from "../core/link.ts";
+import { ReadBuffer, type ReadBuffers } from "./read_buffers.ts";
+import { type ByteStream, TurnWriter } from "./turn_writer.ts";
+import type { WriteTurns } from "./write_turns.ts";
+
+/** How long a peer to which all was said may take to leave before its connection is dropped, in milliseconds. */
+const LINGER_MS = 1_000;
+
+/** What such a peer may still send meanwhile, in bytes, so that it reads the last word at all. */
+const MAX_DISCARDED_BYTES = 1024 * 1024;
+
+/** What the links of one listener share. */
+export interface LineHouse {
+  readonly maxLineBytes: number;
+  readonly reads: ReadBuffers;
+  readonly turns: WriteTurns;
+  /** The line that tells a peer why its connection is closed; undefined: it is closed without a word. */
+  readonly lastWord: (code: number, reason: string) => string | undefined;
+  /** Told of what a listener threw; must not throw. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * A connection whose messages are lines. Until it has a listener, nothing is read. A line that is not UTF-8
+ * is handed over as bytes. There is no closing handshake: a close says its last word, ends the sending side,
+ * and drops the peer when it has not left after a while.
+ */
+export class StreamLink extends TurnWriter implements Link, LineSink {
+  readonly #house: LineHouse;
+  readonly #reader: LineReader;
+  /** Called at the first line. */
+  #spoke: (() => void) | undefined;
+  #listener: LinkListener | undefined;
+  /** What this side closed with. */
+  #closedWith: { readonly code: number; readonly reason: string } | undefined;
+  /** The peer sends nothing more. */
+  #ended = false;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  // Writing.
+  #text = "";
+  // Reading.
+  #paused = false;
+  #wake: (() => void) | undefined;
+  /** What was read but not looked at when reading stopped. */
+  #unread: Uint8Array<ArrayBuffer> | undefined;
+  #allowance = Infinity;
+  #discarded = 0;
+
+  constructor(stream: ByteStream, house: LineHouse, spoke: () => void = () => {}) {
+    super(stream);
+    this.#house = house;
+    this.#reader = new LineReader(this, house.maxLineBytes);
+    this.#spoke = spoke;
+  }
+
+  // What the owner asks.
+
+  attach(listener: LinkListener): void {
+    this.#listener = listener;
+    this.#resumeReading();
+  }
+
+  send(data: Outgoing, options?: SendOptions): void {
+    if (this.#closedWith !== undefined || this.gone) return;
+    this.#add(data instanceof Uint8Array ? new TextDecoder().decode(data) : String(data));
+    this.queued(options?.patient === true);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closedWith !== undefined || this.gone) return;
+    this.#closedWith = { code, reason };
+    const word = this.#house.lastWord(code, reason);
+    if (word !== undefined) this.#add(word);
+    this.#dropAfter(CLOSE_DEADLINE_MS);
+    this.hold(false);
+    this.resume();
+  }
+
+  terminate(): void {
+    if (!this.endStream()) return;
+    this.#text = "";
+    this.#unread = undefined;
+    this.#resumeReading();
+  }
+
+  allow(bytes: number | undefined): void {
+    this.#allowance = bytes ?? Infinity;
+  }
+
+  pause(): void {
+    if (this.#closedWith === undefined) this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#resumeReading();
+  }
+
+  // What the listener asks.
+
+  /** Reads until the connection is over. Never rejects. */
+  async run(): Promise<void> {
+    const buffer = new ReadBuffer(this.#house.reads);
+    try {
+      while (!this.gone) {
+        if (this.blocked || this.#ended) await this.#awake();
+        else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
+        else {
+          const into = buffer.current;
+          const bytes = await this.stream.read(into);
+          if (bytes === null) this.#end();
+          else {
+            this.#take(into.subarray(0, bytes));
+            buffer.used(bytes);
+          }
+        }
+      }
+    } catch {
+      // Whatever the network says of a connection that is gone, it is gone.
+    } finally {
+      buffer.release();
+      this.terminate();
+      this.#finish();
+    }
+  }
+
+  // What the reader found.
+
+  get blocked(): boolean {
+    if (this.gone) return false;
+    if (this.#closedWith !== undefined) return this.#discarded > MAX_DISCARDED_BYTES;
+    return this.#paused || this.#listener === undefined;
+  }
+
+  gotLine(line: string): void {
+    this.#hand(line);
+  }
+
+  gotBytes(line: Uint8Array<ArrayBuffer>): void {
+    this.#hand(line);
+  }
+
+  gotViolation({ code, reason }: LineViolation): void {
+    this.close(code, reason);
+  }
+
+  // Writing.
+
+  protected get turns(): WriteTurns {
+    return this.#house.turns;
+  }
+
+  /** In UTF-16 units, so exact for ASCII. */
+  protected get waiting(): number {
+    return this.#text.length;
+  }
+
+  protected take(): Segment | undefined {
+    if (this.#text === "") return undefined;
+    const buffer = encoder.encode(this.#text);
+    this.#text = "";
+    return { buffer, start: 0, end: buffer.length, pooled: false };
+  }
+
+  protected release(): void {}
+
+  protected caughtUp(): void {
+    try {
+      this.#listener?.drained();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  protected emptied(): void {
+    if (this.#closedWith === undefined) return;
+    if (this.#ended) return this.terminate();
+    this.#dropAfter(LINGER_MS);
+    this.stream.closeWrite().catch(() => this.terminate());
+  }
+
+  #add(line: string): void {
+    this.#text += `${line}\n`;
+  }
+
+  // Reading.
+
+  #awake(): Promise<void> {
+    return new Promise((resolve) => this.#wake = resolve);
+  }
+
+  #resumeReading(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  #takeUnread(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#unread = undefined;
+    this.#read(bytes);
+  }
+
+  #take(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#allowance -= bytes.length;
+    if (this.#allowance < 0) this.close(1009, "more than is allowed was sent");
+    this.#read(bytes);
+  }
+
+  #read(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#closedWith !== undefined) {
+      this.#discarded += bytes.length;
+      return;
+    }
+    const taken = this.#reader.push(bytes);
+    if (taken < bytes.length && !this.gone) this.#unread = bytes.slice(taken);
+  }
+
+  #hand(line: string | Uint8Array): void {
+    if (this.#closedWith !== undefined) return;
+    this.#spoke?.();
+    this.#spoke = undefined;
+    try {
+      this.#listener?.message(line);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  // The end.
+
+  /** The peer has said all; it may still listen. */
+  #end(): void {
+    this.#ended = true;
+    if (this.#closedWith !== undefined) {
+      if (this.resting) this.terminate();
+      return;
+    }
+    this.#reader.finish();
+    try {
+      if (this.#listener?.finished === undefined) this.terminate();
+      else this.#listener.finished();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #dropAfter(delayMs: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.terminate(), delayMs);
+  }
+
+  #finish(): void {
+    clearTimeout(this.#deadline);
+    const vanished = { code: this.#ended ? NO_CODE : VANISHED, reason: "" };
+    const { code, reason } = this.#closedWith ?? vanished;
+    const listener = this.#listener;
+    this.#listener = undefined;
+    try {
+      listener?.closed(code, reason);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The owner has a defect, which costs this connection. */
+  #fail(error: unknown): void {
+    this.#house.failed(error);
+    this.close(1011, "internal error");
+  }
+}
+
+/** A peer that left of its own accord, and one whose connection broke. */
+const NO_CODE = 1005;
+const VANISHED = 1006;
+
+const encoder = new TextEncoder();

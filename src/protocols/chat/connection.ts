@@ -1,0 +1,147 @@
+/** One connection of the chat channel: its machine, its codec, and what its calls do. */
+
+import type { CallScope, Wire } from "../../core/driver.ts";
+import { describeError } from "../../core/error.ts";
+import { checked, type ConnectionId, isConnectionId } from "../../core/id.ts";
+import type { Link, Outgoing } from "../../core/link.ts";
+import type { Machine } from "../../core/machine.ts";
+import type { Delivery } from "../../core/outbox.ts";
+import { peerName } from "../../ports/channel.ts";
+import {
+  type ClientFrame,
+  decodeFrame,
+  deliveryOf,
+  encodeFrame,
+  type ServerFrame,
+} from "./codec.ts";
+import type { ChatHouse } from "./connection_house.ts";
+import { type Arrival, identify, type Identity } from "./identity.ts";
+import {
+  type ChatCall,
+  type ChatEvent,
+  chatMachine,
+  type ChatTypes,
+  type ChatValue,
+  MAX_EARLY_MESSAGES,
+} from "./machine.ts";
+import { enclose, placeMessage, tooMany } from "./message.ts";
+
+/** What a client may send before it is identified, in bytes over all messages. */
+export const MAX_EARLY_BYTES = MAX_EARLY_MESSAGES * 8 * 1024;
+
+/** A connection from its acceptance to its end. */
+export class ChatConnection implements Wire<ChatTypes> {
+  readonly machine: Machine<ChatTypes>;
+  readonly #house: ChatHouse;
+  readonly #id: ConnectionId;
+  readonly #link: Link;
+  readonly #arrival: Arrival;
+  #leaveGate: (() => void) | undefined;
+
+  constructor(
+    house: ChatHouse,
+    { link, arrival }: { readonly link: Link; readonly arrival: Arrival },
+  ) {
+    const { random, settings } = house.options;
+    this.#house = house;
+    this.#link = link;
+    this.#arrival = arrival;
+    this.#id = checked(random.uuid(), isConnectionId);
+    this.machine = chatMachine(settings().manner);
+    link.allow(MAX_EARLY_BYTES);
+    // Where nobody is asked, nobody waits.
+    if (!settings().auth.enabled) return;
+    this.#leaveGate = house.gate.enter(arrival.address, () => {
+      this.#passGate();
+      link.terminate();
+    });
+  }
+
+  decode(data: string | Uint8Array): ClientFrame {
+    return decodeFrame(data);
+  }
+
+  encode(frame: ServerFrame): Outgoing {
+    return encodeFrame(frame);
+  }
+
+  delivery(frame: ServerFrame): Delivery {
+    return deliveryOf(frame);
+  }
+
+  call(call: ChatCall, scope: CallScope<ChatValue>): Promise<ChatValue> {
+    return call.kind === "identify" ? this.#identify(scope) : this.#send(call, scope);
+  }
+
+  subscribe(identity: Identity, listener: (event: ChatEvent) => void): () => void {
+    const { userId: id, guest } = identity;
+    return this.#house.enter(this.#id, { own: { kind: "direct", id, guest }, listener });
+  }
+
+  defect(error: unknown): void {
+    const { log } = this.#house.options;
+    log.write("error", "defect", { connection: this.#id, error: describeError(error) });
+  }
+
+  ended(): void {
+    this.#passGate();
+    this.#house.depart(this.#arrival.address);
+  }
+
+  #passGate(): void {
+    this.#leaveGate?.();
+    this.#leaveGate = undefined;
+  }
+
+  async #identify({ signal }: CallScope<ChatValue>): Promise<ChatValue> {
+    const { failures, options } = this.#house;
+    const { identities, random, settings, isId } = options;
+    const identity = await identify(this.#arrival, {
+      auth: settings().auth,
+      service: identities,
+      failures,
+      newId: () => random.uuid(),
+      isId,
+      signal,
+    });
+    this.#passGate();
+    this.#link.allow(undefined);
+    return { kind: "identified", identity };
+  }
+
+  async #send(
+    { message, identity }: Extract<ChatCall, { kind: "send" }>,
+    scope: CallScope<ChatValue>,
+  ): Promise<ChatValue> {
+    const house = this.#house;
+    const { inbox, isId, media, random, settings } = house.options;
+    const { messagesPerMinute, ownAgents, media: rules } = settings();
+    const { sender, peer, lasting } = placeMessage(message, { identity, isId });
+    const rated = `${identity.guest ? "guest" : "user"}:${sender.id}`;
+    const waitMs = house.rate.take(rated, messagesPerMinute);
+    if (waitMs > 0) throw tooMany(messagesPerMinute, waitMs);
+    house.received();
+    house.join(this.#id, peer);
+    const messageId = message.messageId ?? random.uuid();
+    const enclosed = await enclose(message, { identity, media, rules });
+    const receipt = await inbox.receive({
+      channel: house.id,
+      connection: this.#id,
+      sender,
+      peer,
+      text: message.content,
+      ...enclosed,
+      ...(message.groupSubject === undefined ? {} : { groupSubject: message.groupSubject }),
+      ...(ownAgents !== undefined && lasting ? { ownAgent: ownAgents } : {}),
+    });
+    if (receipt.kind === "answered") return { kind: "answered", messageId, text: receipt.text };
+    house.watch(receipt.runId, {
+      connection: this.#id,
+      messageId,
+      ...(peer.kind === "group" ? { group: peerName(peer) } : {}),
+    });
+    // Said first that it was accepted; told in any case, as a run needs nobody's connection.
+    scope.afterAnswer(receipt.begin);
+    return { kind: "accepted", messageId };
+  }
+}

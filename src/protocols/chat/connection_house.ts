@@ -1,0 +1,258 @@
+/** What the connections of the chat channel share: who is there, whose answer goes where, and the bounds. */
+
+import { type GateBounds, HandshakeGate } from "../../core/handshake_gate.ts";
+import { network } from "../../core/host.ts";
+import type { ConnectionId, TenantId } from "../../core/id.ts";
+import type { Counter, Metrics } from "../../core/metrics.ts";
+import { FailureLimiter, type FailureLimits, RateLimiter } from "../../core/rate.ts";
+import {
+  type Channel,
+  type ChannelPeer,
+  type ChannelState,
+  type OutboundMessage,
+  peerName,
+} from "../../ports/channel.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { IdentityService } from "../../ports/identity.ts";
+import type { Log } from "../../ports/log.ts";
+import type { MediaFolder } from "../../ports/media.ts";
+import type { Random } from "../../ports/random.ts";
+import type { ChannelInbox } from "../../services/channel_inbox.ts";
+import type { DomainEvent, RunId } from "../../services/domain_event.ts";
+import type { Hub } from "../../services/hub.ts";
+import type { ChatEvent } from "./machine.ts";
+import type { ChatSettings } from "./settings.ts";
+import { TEXTS } from "./texts.ts";
+
+/** Conversations that one connection hears of; the one that it wrote to longest ago gives way. */
+export const MAX_CONVERSATIONS = 64;
+
+/** Wrong tokens of one source in a minute that lock it out for five. */
+export const WRONG_TOKENS: FailureLimits = { failures: 10, windowMs: 60_000, lockMs: 5 * 60_000 };
+
+/**
+ * Connections that wait for the identity service: of one address, which may be a proxy's, and in all. One more
+ * closes the oldest of the address, or of the one that has most.
+ */
+export const IDENTIFYING_BOUNDS: GateBounds = { perSource: 256, total: 2_048 };
+
+/** What the channel needs from the rest of the gateway. */
+export interface ChatOptions {
+  readonly tenant: TenantId;
+  readonly inbox: Pick<ChannelInbox, "receive">;
+  readonly identities: IdentityService;
+  readonly media: MediaFolder;
+  readonly hub: Hub;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly settings: () => ChatSettings;
+  /** Whether text can be the id of a user or a group. */
+  readonly isId: (text: string) => boolean;
+  /** The channel's own port, once it listens. */
+  readonly port: () => number | undefined;
+}
+
+/** A connection that was identified. */
+interface Member {
+  readonly listener: (event: ChatEvent) => void;
+  /** The conversations that it hears of, the newest last. Bounded by {@linkcode MAX_CONVERSATIONS}. */
+  readonly conversations: Set<string>;
+}
+
+/** Whose message a run answers. */
+interface Watch {
+  readonly connection: ConnectionId;
+  readonly messageId: string;
+  /** The group whose members hear the answer as well. */
+  readonly group?: string;
+}
+
+/** The channel beyond single connections, and what the gateway sees of it. */
+export class ChatHouse implements Channel {
+  readonly id = "websocket";
+  readonly label = "WebSocket";
+  readonly options: ChatOptions;
+  /** Bounds the connections that were not identified yet. */
+  readonly gate: HandshakeGate = new HandshakeGate(IDENTIFYING_BOUNDS);
+  readonly failures: FailureLimiter;
+  readonly rate: RateLimiter;
+  readonly messages: Counter;
+  readonly #members = new Map<ConnectionId, Member>();
+  /** Those who hear of a conversation, by its name. */
+  readonly #conversations = new Map<string, Set<ConnectionId>>();
+  /** Answers that are awaited; bounded by the runs that may wait. */
+  readonly #watches = new Map<RunId, Watch>();
+  /** Connections by the network that they come from. */
+  readonly #addresses = new Map<string, number>();
+  readonly #startedAt: number;
+  #connections = 0;
+  #lastConnectedAt: number | undefined;
+  #lastInboundAt: number | undefined;
+  #lastOutboundAt: number | undefined;
+
+  constructor(options: ChatOptions) {
+    const { clock, hub, metrics, tenant } = options;
+    this.options = options;
+    this.#startedAt = clock.now();
+    this.failures = new FailureLimiter(() => clock.now(), WRONG_TOKENS);
+    this.rate = new RateLimiter(() => clock.now());
+    hub.observe((whose, event) => {
+      if (whose === tenant) this.#hear(event);
+    });
+    this.messages = metrics.counter(
+      "clawgate_chat_messages_total",
+      "Messages of the chat channel received and sent.",
+      "direction",
+    );
+    metrics.gauge("clawgate_chat_connections", "Open chat connections.", () => this.#connections);
+  }
+
+  /** Connections that are open, those that were not identified yet included. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  // Connections.
+
+  /** Counts a connection from `address`, unless there are too many from there. */
+  arrive(address: string): boolean {
+    const source = network(address);
+    const before = this.#addresses.get(source) ?? 0;
+    if (before >= this.options.settings().maxConnectionsPerAddress) return false;
+    this.#addresses.set(source, before + 1);
+    this.#connections++;
+    return true;
+  }
+
+  /** Counts a connection off that {@linkcode arrive} counted. */
+  depart(address: string): void {
+    const source = network(address);
+    const left = (this.#addresses.get(source) ?? 1) - 1;
+    if (left > 0) this.#addresses.set(source, left);
+    else this.#addresses.delete(source);
+    this.#connections--;
+  }
+
+  /** Tells a connection, from now on, what concerns it. `own`: the conversation of its user. */
+  enter(
+    id: ConnectionId,
+    { own, listener }: { readonly own: ChannelPeer; readonly listener: Member["listener"] },
+  ): () => void {
+    this.#members.set(id, { listener, conversations: new Set() });
+    this.#lastConnectedAt = this.options.clock.now();
+    this.join(id, own);
+    return () => this.#leave(id);
+  }
+
+  /** Lets a connection hear of a conversation that it writes to. */
+  join(id: ConnectionId, peer: ChannelPeer): void {
+    const conversations = this.#members.get(id)?.conversations;
+    if (conversations === undefined) return;
+    const name = peerName(peer);
+    if (conversations.delete(name)) {
+      conversations.add(name);
+      return;
+    }
+    for (const oldest of conversations) {
+      if (conversations.size < MAX_CONVERSATIONS) break;
+      conversations.delete(oldest);
+      this.#part(oldest, id);
+    }
+    conversations.add(name);
+    const heard = this.#conversations.get(name);
+    if (heard === undefined) this.#conversations.set(name, new Set([id]));
+    else heard.add(id);
+  }
+
+  /** Tells those concerned how a run goes, from now until it ends. */
+  watch(runId: RunId, watch: Watch): void {
+    this.#watches.set(runId, watch);
+  }
+
+  /** Notes that a message came in. */
+  received(): void {
+    this.#lastInboundAt = this.options.clock.now();
+    this.messages.add("in");
+  }
+
+  #leave(id: ConnectionId): void {
+    const member = this.#members.get(id);
+    this.#members.delete(id);
+    for (const name of member?.conversations ?? []) this.#part(name, id);
+  }
+
+  #part(name: string, id: ConnectionId): void {
+    const heard = this.#conversations.get(name);
+    heard?.delete(id);
+    if (heard?.size === 0) this.#conversations.delete(name);
+  }
+
+  // Events.
+
+  #hear(event: DomainEvent): void {
+    if (event.type === "shutdown") return this.#tellAll({ kind: "leave", reason: TEXTS.stopping });
+    if (event.type !== "run") return;
+    const watch = this.#watches.get(event.runId);
+    if (watch === undefined) return;
+    const { step } = event;
+    const { connection, messageId, group } = watch;
+    if (step.kind !== "start" && step.kind !== "text") {
+      this.#watches.delete(event.runId);
+      this.#lastOutboundAt = event.at;
+      this.messages.add("out");
+    }
+    this.#members.get(connection)?.listener({ kind: "step", messageId, step, own: true });
+    if (group === undefined) return;
+    for (const id of this.#conversations.get(group) ?? []) {
+      if (id === connection) continue;
+      this.#members.get(id)?.listener({ kind: "step", messageId, step, own: false });
+    }
+  }
+
+  #tellAll(event: ChatEvent): void {
+    for (const { listener } of [...this.#members.values()]) listener(event);
+  }
+
+  // What the gateway sees.
+
+  state(): ChannelState {
+    const { enabled, configured } = this.options.settings();
+    const port = this.options.port();
+    return {
+      enabled,
+      configured,
+      running: enabled,
+      connected: this.#members.size > 0,
+      connections: this.#connections,
+      ...(port === undefined ? {} : { port }),
+      lastStartAt: this.#startedAt,
+      ...(this.#lastConnectedAt === undefined ? {} : { lastConnectedAt: this.#lastConnectedAt }),
+      ...(this.#lastInboundAt === undefined ? {} : { lastInboundAt: this.#lastInboundAt }),
+      ...(this.#lastOutboundAt === undefined ? {} : { lastOutboundAt: this.#lastOutboundAt }),
+    };
+  }
+
+  reach(to: ChannelPeer): number {
+    return this.#conversations.get(peerName(to))?.size ?? 0;
+  }
+
+  deliver({ to, messageId, text }: OutboundMessage): number {
+    const heard = [...this.#conversations.get(peerName(to)) ?? []];
+    for (const id of heard) {
+      this.#members.get(id)?.listener({ kind: "told", messageId, text });
+    }
+    if (heard.length > 0) {
+      this.#lastOutboundAt = this.options.clock.now();
+      this.messages.add("out");
+    }
+    return heard.length;
+  }
+
+  disconnectAll(): number {
+    const { size } = this.#members;
+    this.#tellAll({ kind: "leave", reason: "logged out" });
+    return size;
+  }
+}

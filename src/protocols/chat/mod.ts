@@ -1,0 +1,74 @@
+/** The chat channel's wire: applications talk to agents for their users, in four kinds of frames. */
+
+import { drive, type Schedule } from "../../core/driver.ts";
+import type { Link } from "../../core/link.ts";
+import type { Peer } from "../../core/peer.ts";
+import type { Channel } from "../../ports/channel.ts";
+import type { MediaFile } from "../../ports/media.ts";
+import { ChatConnection } from "./connection.ts";
+import { ChatHouse, type ChatOptions } from "./connection_house.ts";
+import { identify } from "./identity.ts";
+import { tooMany } from "./message.ts";
+import type { ChatSettings } from "./settings.ts";
+
+export type { ChatOptions } from "./connection_house.ts";
+export type { ChatSettings } from "./settings.ts";
+
+/** Connections that the channel serves at once; one more is turned away. */
+export const MAX_CHAT_CONNECTIONS = 20_000;
+
+/** What may wait for a client that does not keep up, in bytes; more closes its connection with 1008. */
+export const MAX_CHAT_BUFFERED_BYTES = 1024 * 1024;
+
+/** A file that a user brings. */
+export interface Upload {
+  readonly type: string;
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** The parameters of the URL, among them the token. */
+  readonly shown: Readonly<Record<string, string>>;
+}
+
+/** The channel, ready to serve. */
+export interface Chat {
+  readonly channel: Channel;
+  settings(): ChatSettings;
+  /** Serves one connection until it closes; `shown` are the parameters of its URL. */
+  accept(
+    link: Link,
+    client: { readonly peer: Peer; readonly shown: Readonly<Record<string, string>> },
+  ): void;
+  /** Stores a file of a client that may come in; rejects as identifying does, or with a `MediaRefused`. */
+  upload(
+    upload: Upload,
+    options: { readonly peer: Peer; readonly signal: AbortSignal },
+  ): Promise<MediaFile>;
+}
+
+/** Puts the channel together. */
+export function createChat(options: ChatOptions): Chat {
+  const house = new ChatHouse(options);
+  const { clock, identities, isId, media, random, settings } = options;
+  const schedule: Schedule = (delayMs, task) => clock.after(delayMs, task);
+  return {
+    channel: house,
+    settings,
+    accept(link, { peer, shown }) {
+      const full = house.connections >= MAX_CHAT_CONNECTIONS;
+      if (full || !house.arrive(peer.ip)) return link.close(1013, "too many connections");
+      const connection = new ChatConnection(house, { link, arrival: { shown, address: peer.ip } });
+      drive(connection, { link, schedule, maxBufferedBytes: MAX_CHAT_BUFFERED_BYTES });
+    },
+    async upload({ type, body, shown }, { peer, signal }) {
+      const { auth, media: rules, messagesPerMinute } = settings();
+      const arrival = { shown, address: peer.ip };
+      const { failures } = house;
+      const newId = (): string => random.uuid();
+      const service = identities;
+      const identity = await identify(arrival, { auth, service, failures, newId, isId, signal });
+      const whose = identity.passing ? peer.ip : identity.userId;
+      const waitMs = house.rate.take(`upload:${whose}`, messagesPerMinute);
+      if (waitMs > 0) throw tooMany(messagesPerMinute, waitMs);
+      return await media.save({ type, body }, rules);
+    },
+  };
+}

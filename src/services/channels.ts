@@ -1,0 +1,319 @@
+/** The channels of the gateway: how they stand, and what operators send to the people on them. */
+
+import * as v from "valibot";
+import { GatewayError, invalidRequest } from "../core/error.ts";
+import type { SessionKey, TenantId } from "../core/id.ts";
+import { quote } from "../core/quote.ts";
+import {
+  type Channel,
+  type ChannelPeer,
+  type ChannelState,
+  DEFAULT_ACCOUNT,
+  peerName,
+  peerOf,
+} from "../ports/channel.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Store, StoreWrite } from "../ports/store.ts";
+import { isPeerId } from "./channel_name.ts";
+import {
+  type ChannelPolls,
+  DEFAULT_POLL_HOURS,
+  MAX_POLL_HOURS,
+  type PollCount,
+  pollCounts,
+  pollText,
+} from "./channel_polls.ts";
+import { Collection } from "./collection.ts";
+import { KeyedMutex } from "./keyed_mutex.ts";
+import { fingerprintOf } from "./run_record.ts";
+import type { Runs } from "./runs.ts";
+
+/** How long the key of a message that was sent is remembered, in milliseconds. */
+export const SENT_RETENTION_MS = 24 * 60 * 60_000;
+
+/** Most keys remembered; beyond it the oldest is forgotten before its time. */
+export const MAX_SENT_RECORDS = 10_000;
+
+/** Longest message that is sent, in characters. */
+export const MAX_OUTBOUND_CHARS = 64 * 1024;
+
+/** Most options of a poll, and the longest of them, in characters. */
+export const MAX_POLL_OPTIONS = 12;
+const MAX_POLL_TEXT_CHARS = 512;
+
+/** Records removed at a time. */
+const SWEEP_PAGE = 200;
+
+/** A sweep follows every so many messages. */
+const SWEEP_EVERY = 64;
+
+const HOUR_MS = 60 * 60_000;
+
+const SentSchema = v.object({
+  fingerprint: v.string(),
+  channel: v.string(),
+  messageId: v.string(),
+  chatId: v.string(),
+  sentAt: v.number(),
+});
+
+type Sent = v.InferOutput<typeof SentSchema>;
+
+/** To whom, on which channel, under which key. */
+export interface Addressed {
+  readonly to: string;
+  /** Absent: the one channel that there is. */
+  readonly channel?: string;
+  readonly accountId?: string;
+  readonly idempotencyKey: string;
+}
+
+/** A message to send. */
+export interface SendRequest extends Addressed {
+  readonly message: string;
+  readonly mediaUrls: readonly string[];
+  /** A session that shall hold the message as well. */
+  readonly mirror?: { readonly sessionKey: SessionKey; readonly requestedKey: string };
+}
+
+/** A question to ask. */
+export interface PollRequest extends Addressed {
+  readonly question: string;
+  readonly options: readonly string[];
+  readonly maxSelections?: number;
+  readonly durationHours?: number;
+}
+
+/** A message that was sent; the same again for the same key. */
+export interface SendReceipt {
+  readonly runId: string;
+  readonly messageId: string;
+  readonly channel: string;
+  readonly chatId: string;
+}
+
+/** The same of a poll, with the answers so far. */
+export interface PollReceipt extends SendReceipt {
+  readonly pollId: string;
+  readonly voters: number;
+  readonly answers: readonly PollCount[];
+}
+
+/** What channels are made of. */
+export interface ChannelParts {
+  readonly channels: readonly Channel[];
+  readonly polls: ChannelPolls;
+  readonly runs: Pick<Runs, "inject">;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Everything that operators do with channels. */
+export class Channels {
+  readonly #parts: ChannelParts;
+  readonly #sent: Collection<Sent>;
+  readonly #turns = new KeyedMutex();
+  #count = 0;
+
+  constructor(parts: ChannelParts) {
+    this.#parts = parts;
+    this.#sent = new Collection<Sent>(parts.store, {
+      kind: "sent",
+      schema: SentSchema,
+      toJson: (record) => ({ ...record }),
+      order: ({ sentAt }) => sentAt,
+      log: parts.log,
+    });
+  }
+
+  /** Every channel and how it stands; `at` is the time of that. */
+  list(): {
+    readonly at: number;
+    readonly channels: readonly { readonly channel: Channel; readonly state: ChannelState }[];
+  } {
+    const { channels, clock } = this.#parts;
+    const states = channels.map((channel) => ({ channel, state: channel.state() }));
+    return { at: clock.now(), channels: states };
+  }
+
+  /** Ends the connections of a channel. Throws `INVALID_REQUEST` for one that there is not. */
+  logout(
+    wanted: { readonly channel: string; readonly accountId?: string },
+  ): { readonly channel: string; readonly accountId: string; readonly closed: number } {
+    const channel = this.#channel(wanted);
+    return { channel: channel.id, accountId: DEFAULT_ACCOUNT, closed: channel.disconnectAll() };
+  }
+
+  /**
+   * Writes to everyone of a conversation who is connected. Throws `INVALID_REQUEST` for what cannot be
+   * sent, and `UNAVAILABLE` when nobody is connected, in which case the key is not used up.
+   */
+  async send(tenant: TenantId, request: SendRequest): Promise<SendReceipt> {
+    const text = [request.message, ...request.mediaUrls].filter((part) => part !== "").join("\n");
+    if (text.trim() === "") throw invalidRequest("message or mediaUrl required");
+    if (text.length > MAX_OUTBOUND_CHARS) {
+      const { length } = text;
+      throw invalidRequest(
+        `message has ${length} characters; at most ${MAX_OUTBOUND_CHARS} are accepted`,
+      );
+    }
+    const print = await fingerprintOf(["send", request]);
+    return await this.#once(tenant, { request, print, text: () => text });
+  }
+
+  /** Asks a question; the same key later tells the answers so far. Refusals as of {@linkcode send}. */
+  async poll(tenant: TenantId, request: PollRequest): Promise<PollReceipt> {
+    const { options, question, maxSelections = 1, durationHours = DEFAULT_POLL_HOURS } = request;
+    checkPoll(request);
+    const { clock, polls } = this.#parts;
+    const print = await fingerprintOf(["poll", request]);
+    const channel = this.#channel(request);
+    const askedAt = clock.now();
+    const poll = {
+      channel: channel.id,
+      peer: peerName(peerFor(request.to)),
+      question,
+      options: [...options],
+      maxSelections,
+      askedAt,
+      closesAt: askedAt + durationHours * HOUR_MS,
+      votes: {},
+    };
+    const pollId = `${tenant}:${request.idempotencyKey}`;
+    const receipt = await this.#once(tenant, {
+      request,
+      print,
+      text: () => pollText(poll),
+      alongside: () => polls.asking(pollId, poll),
+      then: () => polls.asked(pollId, poll),
+    });
+    const now = await polls.get(pollId) ?? poll;
+    const voters = Object.keys(now.votes).length;
+    return { ...receipt, pollId, voters, answers: pollCounts(now) };
+  }
+
+  /** Sends once for each key. */
+  #once(
+    tenant: TenantId,
+    { request, print, text, alongside, then }: {
+      readonly request: Addressed & Pick<Partial<SendRequest>, "mirror">;
+      readonly print: string;
+      readonly text: () => string;
+      readonly alongside?: () => Promise<readonly StoreWrite[]>;
+      readonly then?: () => void;
+    },
+  ): Promise<SendReceipt> {
+    const { idempotencyKey: key, mirror } = request;
+    const { clock, random, runs, store } = this.#parts;
+    const work = async (): Promise<SendReceipt> => {
+      const known = await this.#sent.current(tenant, key);
+      if (known.value !== undefined && known.value.sentAt > clock.now() - SENT_RETENTION_MS) {
+        if (known.value.fingerprint !== print) throw keyUsed(key);
+        return receiptOf(key, known.value);
+      }
+      const channel = this.#channel(request);
+      const to = peerFor(request.to);
+      if (channel.reach(to) === 0) throw nobody(to);
+      const messageId = random.uuid();
+      const sent: Sent = {
+        fingerprint: print,
+        channel: channel.id,
+        messageId,
+        chatId: peerName(to),
+        sentAt: clock.now(),
+      };
+      const put = this.#sent.put(tenant, key, sent, known.revision);
+      await store.commit([put, ...await alongside?.() ?? []]);
+      then?.();
+      channel.deliver({ to, messageId, text: text() });
+      if (mirror !== undefined) await runs.inject(tenant, { ...mirror, message: text() });
+      this.#sweep(tenant);
+      return receiptOf(key, sent);
+    };
+    return this.#turns.run(`${tenant}\0${key}`, { name: key, work });
+  }
+
+  #channel({ channel: id, accountId }: { channel?: string; accountId?: string }): Channel {
+    const { channels } = this.#parts;
+    const found = id === undefined || id === ""
+      ? channels[0]
+      : channels.find((channel) => channel.id === id.trim().toLowerCase());
+    if (found === undefined) {
+      const names = channels.map((channel) => channel.id).join(", ");
+      const known = names === "" ? "this gateway has none" : `use ${names}`;
+      throw invalidRequest(`unknown channel ${quote(id ?? "", 80)}; ${known}`);
+    }
+    if (accountId !== undefined && accountId !== "" && accountId !== DEFAULT_ACCOUNT) {
+      throw invalidRequest(
+        `unknown account ${quote(accountId, 80)} of channel ${found.id}; use ${DEFAULT_ACCOUNT}`,
+      );
+    }
+    return found;
+  }
+
+  /** Forgets what is past its time, and the oldest of too many. */
+  #sweep(tenant: TenantId): void {
+    this.#count++;
+    if (this.#count % SWEEP_EVERY !== 0) return;
+    const { clock, log, store } = this.#parts;
+    const cutoff = clock.now() - SENT_RETENTION_MS;
+    const work = async (): Promise<void> => {
+      const surplus = await this.#sent.count(tenant) - MAX_SENT_RECORDS;
+      const oldest = await this.#sent.list(tenant, { limit: SWEEP_PAGE });
+      const gone = oldest.filter(({ value }, at) => value.sentAt < cutoff || at < surplus);
+      await store.commit(gone.map(({ id, revision }) => this.#sent.remove(tenant, id, revision)));
+    };
+    work().catch((error) => log.write("warn", "old keys not removed", { error: String(error) }));
+  }
+}
+
+function receiptOf(runId: string, { messageId, channel, chatId }: Sent): SendReceipt {
+  return { runId, messageId, channel, chatId };
+}
+
+function peerFor(to: string): ChannelPeer {
+  const peer = peerOf(to.trim());
+  if (isPeerId(peer.id)) return peer;
+  throw invalidRequest(
+    `to ${quote(to, 80)} names nobody; use a user's id, or group:<id> for a group`,
+  );
+}
+
+function nobody(to: ChannelPeer): GatewayError {
+  const who = to.kind === "group" ? "nobody of the group" : "nobody";
+  return new GatewayError(
+    "UNAVAILABLE",
+    `${who} ${quote(to.id, 80)} is connected; send again when they are`,
+    { retryable: true, details: { reason: "not-connected", to: peerName(to) } },
+  );
+}
+
+function keyUsed(key: string): GatewayError {
+  return invalidRequest(
+    `idempotency key ${quote(key, 80)} was used with different parameters; use a new key`,
+  );
+}
+
+function checkPoll({ options, question, maxSelections = 1, durationHours = 1 }: PollRequest): void {
+  const texts = [question, ...options];
+  if (texts.some((text) => text.trim() === "" || text.length > MAX_POLL_TEXT_CHARS)) {
+    throw invalidRequest(
+      `question and options must be texts of 1 to ${MAX_POLL_TEXT_CHARS} characters`,
+    );
+  }
+  if (options.length < 2 || options.length > MAX_POLL_OPTIONS) {
+    throw invalidRequest(`a poll has 2 to ${MAX_POLL_OPTIONS} options; got ${options.length}`);
+  }
+  if (maxSelections < 1 || maxSelections > options.length) {
+    throw invalidRequest(
+      `maxSelections must be from 1 to the number of options; got ${maxSelections}`,
+    );
+  }
+  if (durationHours < 1 || durationHours > MAX_POLL_HOURS) {
+    throw invalidRequest(`durationHours must be from 1 to ${MAX_POLL_HOURS}; got ${durationHours}`);
+  }
+}

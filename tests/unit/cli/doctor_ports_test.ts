@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { checkPorts } from "../../../src/cli/doctor_ports.ts";
+import { parseConfig } from "../../../src/config.ts";
+
+const CONTROL = { control: { enabled: true } };
+
+/** The findings on a host where a port is held like this. */
+async function findings(
+  settings: Readonly<Record<string, unknown>>,
+  held: { held: boolean; holder?: { pid: number; program: string } } | undefined,
+) {
+  const running = { pid: 7, url: "ws://127.0.0.1:1" };
+  const { config, warnings, issues } = parseConfig(settings, { env: {} });
+  assert.deepEqual(issues, []);
+  const found = await checkPorts(
+    { settings: { config, warnings, issues: [] }, running },
+    () => Promise.resolve(held),
+  );
+  return found.map(({ finding, message, fix }) => [finding, message, fix]);
+}
+
+const FREE = { held: false };
+const TAKEN = { held: true, holder: { pid: 42, program: "nginx" } };
+
+Deno.test("no port is looked at that no wire wants", async () => {
+  for (
+    const settings of [
+      {},
+      { control: { port: 5 } },
+      { control: { enabled: true, port: 0 } },
+      { control: { enabled: true, path: "c.sock" } },
+    ]
+  ) assert.deepEqual(await findings(settings, TAKEN), []);
+});
+
+Deno.test("a port that is taken is told with who has it and what to change", async () => {
+  assert.deepEqual(await findings(CONTROL, TAKEN), [[
+    "broken",
+    "port 18791 of the control channel is held by pid 42 (nginx), which is not the gateway of this state folder",
+    "stop it, or choose another port with control.port",
+  ]]);
+  const [[, message] = []] = await findings(CONTROL, { held: true });
+  assert.match(String(message), /is held by another program/);
+  const [[, , fix] = []] = await findings(
+    { channels: { websocket: { enabled: true, port: 5 } } },
+    TAKEN,
+  );
+  assert.match(String(fix), /channels\.websocket\.port$/);
+});
+
+Deno.test("a port that is free, or the gateway's own, is fine", async () => {
+  const own = { held: true, holder: { pid: 7, program: "deno" } };
+  for (
+    const [held, message] of [
+      [FREE, "port 18791 of the control channel is free"],
+      [own, "port 18791 of the control channel is in use by this gateway"],
+      [undefined, "port 18791 of the control channel is wanted"],
+    ] as const
+  ) assert.deepEqual(await findings(CONTROL, held), [["fine", message, undefined]]);
+});

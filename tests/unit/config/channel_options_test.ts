@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { chatOverrides, chatSettings } from "../../../src/config/channel_options.ts";
+import { parseConfig } from "../../../src/config/parse.ts";
+import { chatExposure, resolveChat, uploadBytes } from "../../../src/open_chat.ts";
+
+const PLACES = { stateDir: "/state", home: "/home/ann" };
+
+function config(websocket: unknown) {
+  const parsed = parseConfig({ channels: websocket === undefined ? {} : { websocket } }, {
+    env: {},
+  });
+  assert.deepEqual(parsed.issues, []);
+  return parsed.config;
+}
+
+Deno.test("the environment's words for on and off, and what is neither", () => {
+  const table: readonly [string, boolean | undefined][] = [
+    ["true", true],
+    ["1", true],
+    ["TRUE", true],
+    ["false", false],
+    ["0", false],
+    ["", undefined],
+  ];
+  for (const [word, enabled] of table) {
+    const { overrides, issues } = chatOverrides({ WS_AUTH_ENABLED: word });
+    assert.deepEqual([overrides.enabled, issues], [enabled, []], word);
+  }
+  const { issues } = chatOverrides({ WS_AUTH_ENABLED: "yes", WS_AUTH_ENDPOINT: "ftp://x" });
+  assert.deepEqual(issues, [
+    { path: "WS_AUTH_ENABLED", message: 'must be true, 1, false or 0; got "yes"' },
+    {
+      path: "WS_AUTH_ENDPOINT",
+      message: "must be an address that begins with http:// or https://",
+    },
+  ]);
+});
+
+Deno.test("a gateway whose settings do not name the channel has it off", () => {
+  const settings = chatSettings(config(undefined), { overrides: {}, places: PLACES });
+  assert.deepEqual([settings.enabled, settings.configured], [false, false]);
+});
+
+Deno.test("an empty section has the document's defaults, folders in the state folder", () => {
+  const settings = chatSettings(config({}), { overrides: {}, places: PLACES });
+  assert.deepEqual([settings.enabled, settings.path, settings.gatewayPath], [true, "/ws", "/chat"]);
+  assert.deepEqual(settings.auth, {
+    enabled: true,
+    endpoint: "http://localhost:3000/api/auth/verify",
+    timeout: 5_000,
+    required: true,
+  });
+  assert.equal(settings.ownAgents, undefined);
+  assert.equal(settings.media.folder, "/state/media");
+});
+
+Deno.test("the environment counts before the file; home folders are filled in", () => {
+  const settings = chatSettings(
+    config({
+      auth: { enabled: false, endpoint: "http://file/" },
+      dynamicAgentCreation: { enabled: true, workspaceTemplate: "~/w/{agentId}", maxAgents: 3 },
+      media: { folder: "~/in" },
+    }),
+    { overrides: { enabled: true, endpoint: "http://env/" }, places: PLACES },
+  );
+  assert.deepEqual([settings.auth.enabled, settings.auth.endpoint], [true, "http://env/"]);
+  assert.deepEqual(settings.ownAgents, {
+    workspaceTemplate: "/home/ann/w/{agentId}",
+    agentDirTemplate: "/state/agents/{agentId}/agent",
+    maxAgents: 3,
+  });
+  assert.equal(settings.media.folder, "/home/ann/in");
+});
+
+Deno.test("settings that cannot be are refused with their path", () => {
+  const table: readonly [unknown, string][] = [
+    [{ auth: { timeout: 999 } }, "auth.timeout"],
+    [{ auth: { endpoint: "localhost:3000" } }, "auth.endpoint"],
+    [{ dynamicAgentCreation: { maxAgents: 0 } }, "dynamicAgentCreation.maxAgents"],
+    [
+      { dynamicAgentCreation: { workspaceTemplate: "/shared" } },
+      "dynamicAgentCreation.workspaceTemplate",
+    ],
+    [{ path: "ws" }, "path"],
+    [{ streamMode: "all" }, "streamMode"],
+    [{ allowedOrigins: ["*"] }, "allowedOrigins.0"],
+  ];
+  for (const [websocket, path] of table) {
+    const { issues } = parseConfig({ channels: { websocket } }, { env: {} });
+    assert.deepEqual(issues.map((issue) => issue.path), [`channels.websocket.${path}`]);
+  }
+});
+
+Deno.test("a public address needs auth, also by the environment, or an explicit word", () => {
+  const open = { host: "0.0.0.0", auth: { enabled: false } };
+  const refused = resolveChat(config(open), {});
+  assert.ok(!refused.ok);
+  assert.equal(refused.issues[0]?.path, "channels.websocket.host");
+  assert.ok(resolveChat(config(open), { WS_AUTH_ENABLED: "1" }).ok);
+  assert.ok(!resolveChat(config({ host: "0.0.0.0" }), { WS_AUTH_ENABLED: "0" }).ok);
+  assert.ok(resolveChat(config({ ...open, allowPublicWithoutAuth: true }), {}).ok);
+  assert.ok(resolveChat(config({ ...open, enabled: false }), {}).ok);
+});
+
+Deno.test("an operator is warned of whom a channel beyond the machine lets in", () => {
+  const table: readonly [unknown, string, RegExp | undefined][] = [
+    [{}, "127.0.0.1", undefined],
+    [{}, "0.0.0.0", /whom its identity service knows/],
+    [{ host: "0.0.0.0", auth: { required: false } }, "127.0.0.1", /strangers as guests/],
+    [
+      { host: "0.0.0.0", auth: { enabled: false }, allowPublicWithoutAuth: true },
+      "127.0.0.1",
+      /without asking who they are/,
+    ],
+    [{ auth: { enabled: false } }, "0.0.0.0", undefined],
+    [{ enabled: false, host: "0.0.0.0" }, "0.0.0.0", undefined],
+    [undefined, "0.0.0.0", undefined],
+  ];
+  for (const [websocket, gatewayHost, warning] of table) {
+    const setup = resolveChat(config(websocket), {});
+    assert.ok(setup.ok);
+    const [told] = chatExposure(setup.value, gatewayHost);
+    if (warning === undefined) assert.equal(told, undefined);
+    else assert.match(told ?? "", warning);
+  }
+});
+
+Deno.test("bodies may be as large as files where the channel is on", () => {
+  const of = (websocket: unknown) => {
+    const setup = resolveChat(config(websocket), {});
+    assert.ok(setup.ok);
+    return uploadBytes(setup.value);
+  };
+  assert.equal(of({ media: { maxBytes: 5 } }), 5);
+  assert.equal(of({ enabled: false }), undefined);
+  assert.equal(of(undefined), undefined);
+});

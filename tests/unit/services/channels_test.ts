@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { createMemoryStore } from "../../../src/adapters/memory_store.ts";
+import { GatewayError } from "../../../src/core/error.ts";
+import { checked, DEFAULT_TENANT, isSessionKey } from "../../../src/core/id.ts";
+import {
+  type Channel,
+  type OutboundMessage,
+  peerName,
+  peerOf,
+} from "../../../src/ports/channel.ts";
+import { ChannelPolls, MAX_POLL_HOURS } from "../../../src/services/channel_polls.ts";
+import { Channels, MAX_OUTBOUND_CHARS } from "../../../src/services/channels.ts";
+import { CountingRandom } from "../../support/counting_random.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { MemoryLog } from "../../support/memory_log.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** A channel on which `ann` and the group `team` are there. */
+function stage(store = createMemoryStore()) {
+  const sent: OutboundMessage[] = [];
+  const there = new Set(["direct:ann", "group:team"]);
+  const channel: Channel = {
+    id: "websocket",
+    label: "WebSocket",
+    state: () => ({
+      enabled: true,
+      configured: true,
+      running: true,
+      connected: true,
+      connections: 1,
+    }),
+    reach: (to) => there.has(peerName(to)) ? 1 : 0,
+    deliver: (message) => sent.push(message),
+    disconnectAll: () => 3,
+  };
+  const clock = new ManualClock();
+  const log = new MemoryLog();
+  const polls = new ChannelPolls({ store, clock, log, tenant: DEFAULT_TENANT });
+  const injected: string[] = [];
+  const channels = new Channels({
+    channels: [channel],
+    polls,
+    runs: {
+      inject: (_tenant, { message }) => {
+        injected.push(message);
+        return Promise.resolve({ messageId: "x" });
+      },
+    },
+    store,
+    clock,
+    random: new CountingRandom(),
+    log,
+  });
+  return { store, sent, there, clock, polls, channels, injected };
+}
+
+const SEND = { to: "ann", message: "hi", mediaUrls: [], idempotencyKey: "k1" };
+const POLL = { to: "ann", question: "Tea?", options: ["yes", "no"], idempotencyKey: "p1" };
+
+async function refusal(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(() => undefined, (thrown: unknown) => thrown);
+  assert.ok(error instanceof GatewayError, String(error));
+  return `${error.code} ${error.message}`;
+}
+
+Deno.test("peers have one name, however they are written", () => {
+  const table: readonly [string, string][] = [
+    ["ann", "direct:ann"],
+    ["user:ann", "direct:ann"],
+    ["direct:ann", "direct:ann"],
+    ["group:team", "group:team"],
+    ["guest:ann", "guest:direct:ann"],
+    ["guest:group:team", "guest:group:team"],
+    ["user:group:x", "direct:group:x"],
+    ["a:b", "direct:a:b"],
+  ];
+  for (const [to, name] of table) assert.equal(peerName(peerOf(to)), name);
+});
+
+Deno.test("a key sends once, also after a restart, and not with another message", async () => {
+  const first = stage();
+  const receipt = await first.channels.send(DEFAULT_TENANT, SEND);
+  const again = stage(first.store);
+  assert.deepEqual(await again.channels.send(DEFAULT_TENANT, SEND), receipt);
+  assert.deepEqual([first.sent.length, again.sent.length], [1, 0]);
+  const other = again.channels.send(DEFAULT_TENANT, { ...SEND, message: "ho" });
+  assert.match(await refusal(other), /^INVALID_REQUEST .*different parameters/);
+});
+
+Deno.test("nobody there: it is said, and the key is not used up", async () => {
+  const { channels, there, sent } = stage();
+  const request = { ...SEND, to: "bob" };
+  assert.match(await refusal(channels.send(DEFAULT_TENANT, request)), /^UNAVAILABLE nobody "bob"/);
+  there.add("direct:bob");
+  await channels.send(DEFAULT_TENANT, request);
+  assert.deepEqual(sent.map(({ to }) => to.id), ["bob"]);
+});
+
+Deno.test("links stand below the message; a named session holds it as well", async () => {
+  const { channels, sent, injected } = stage();
+  const mirror = { sessionKey: checked("agent:main:main", isSessionKey), requestedKey: "main" };
+  await channels.send(DEFAULT_TENANT, { ...SEND, mediaUrls: ["http://x/a.png"], mirror });
+  assert.equal(sent[0]?.text, "hi\nhttp://x/a.png");
+  assert.deepEqual(injected, ["hi\nhttp://x/a.png"]);
+});
+
+Deno.test("what cannot be sent is refused with what helps", async () => {
+  const { channels } = stage();
+  const table: readonly [
+    Partial<typeof SEND> & { channel?: string; accountId?: string },
+    RegExp,
+  ][] = [
+    [{ message: "  " }, /message or mediaUrl required/],
+    [{ message: "x".repeat(MAX_OUTBOUND_CHARS + 1) }, /at most 65536 are accepted/],
+    [{ to: " " }, /names nobody/],
+    [{ channel: "telegram" }, /unknown channel "telegram"; use websocket/],
+    [{ accountId: "two" }, /unknown account "two" of channel websocket; use default/],
+  ];
+  for (const [change, message] of table) {
+    const request = channels.send(DEFAULT_TENANT, { ...SEND, ...change });
+    assert.match(await refusal(request), message);
+  }
+  assert.throws(() => channels.logout({ channel: "telegram" }), GatewayError);
+  assert.deepEqual(channels.logout({ channel: "WebSocket" }), {
+    channel: "websocket",
+    accountId: "default",
+    closed: 3,
+  });
+});
+
+Deno.test("a poll counts the last choice of each person, across a restart, until it closes", async () => {
+  const first = stage();
+  await first.channels.poll(DEFAULT_TENANT, { ...POLL, to: "group:team", durationHours: 1 });
+  assert.match(first.sent[0]?.text ?? "", /^Tea\?\n1\. yes\n2\. no\nAnswer with a number\.$/);
+  const peer = { kind: "group", id: "team", guest: false } as const;
+  const { channels, polls, clock } = stage(first.store);
+  await polls.load();
+  const say = (sender: string, text: string) =>
+    polls.answer({ channel: "websocket", peer, sender, text });
+  assert.equal(await say("ann", "1"), "Noted: yes");
+  assert.equal(await say("ann", " NO "), "Noted: no");
+  assert.equal(await say("__proto__", "1"), "Noted: yes");
+  for (const text of ["3", "0", "1 2", "yes please", ""]) {
+    assert.equal(await say("bob", text), undefined);
+  }
+  const request = { ...POLL, to: "group:team", durationHours: 1 };
+  const { answers, voters } = await channels.poll(DEFAULT_TENANT, request);
+  assert.deepEqual([answers.map(({ count }) => count), voters], [[1, 1], 2]);
+  await clock.advance(HOUR_MS);
+  assert.equal(await say("bob", "1"), undefined);
+});
+
+Deno.test("a poll may allow several choices", async () => {
+  const { channels, polls } = stage();
+  await channels.poll(DEFAULT_TENANT, { ...POLL, maxSelections: 2 });
+  const peer = { kind: "direct", id: "ann", guest: false } as const;
+  const say = (text: string) => polls.answer({ channel: "websocket", peer, sender: "ann", text });
+  assert.equal(await say("1, 2"), "Noted: yes, no");
+});
+
+Deno.test("a poll that cannot be asked is refused", async () => {
+  const { channels } = stage();
+  const table: readonly [Readonly<Record<string, unknown>>, RegExp][] = [
+    [{ options: ["one"] }, /a poll has 2 to 12 options; got 1/],
+    [{ options: ["one", " "] }, /must be texts of 1 to 512 characters/],
+    [{ maxSelections: 3 }, /maxSelections must be from 1 to the number of options; got 3/],
+    [{ durationHours: MAX_POLL_HOURS + 1 }, /durationHours must be from 1 to 720/],
+    [{ to: "bob" }, /UNAVAILABLE nobody "bob" is connected/],
+  ];
+  for (const [change, message] of table) {
+    assert.match(await refusal(channels.poll(DEFAULT_TENANT, { ...POLL, ...change })), message);
+  }
+});

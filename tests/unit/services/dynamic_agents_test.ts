@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { createMemoryStore } from "../../../src/adapters/memory_store.ts";
+import { DEFAULT_TENANT } from "../../../src/core/id.ts";
+import { GatewayError } from "../../../src/core/error.ts";
+import { WorkspaceError } from "../../../src/ports/workspace.ts";
+import { Agents } from "../../../src/services/agents.ts";
+import { DynamicAgents } from "../../../src/services/dynamic_agents.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { MemoryLog } from "../../support/memory_log.ts";
+
+const options = { workspaceTemplate: "/w/{agentId}", agentDirTemplate: "/a/{userId}" };
+
+function stage(store = createMemoryStore()) {
+  const folders: string[] = [];
+  const trouble = { fails: false };
+  const dynamic = new DynamicAgents({
+    store,
+    clock: new ManualClock(),
+    log: new MemoryLog(),
+    tenant: DEFAULT_TENANT,
+    workspaces: {
+      ensure: (path) => {
+        if (trouble.fails) return Promise.reject(new WorkspaceError("full"));
+        folders.push(path);
+        return Promise.resolve();
+      },
+    },
+  });
+  const want = (userId: string, more: { namespace?: string; maxAgents?: number } = {}) => {
+    const { namespace = "", maxAgents } = more;
+    return dynamic.ensure({
+      userId,
+      namespace,
+      options: { ...options, ...(maxAgents === undefined ? {} : { maxAgents }) },
+    });
+  };
+  return { store, folders, dynamic, want, trouble };
+}
+
+Deno.test("an agent is made once, with folders of its own, however many ask", async () => {
+  const { folders, want } = stage();
+  assert.deepEqual(await Promise.all([want("ann"), want("ann"), want("ann")]), [
+    "ws-ann",
+    "ws-ann",
+    "ws-ann",
+  ]);
+  assert.deepEqual(folders, ["/w/ws-ann", "/a/ann"]);
+});
+
+Deno.test("users of one id in two namespaces, and of ids alike, share none", async () => {
+  const { want } = stage();
+  const ids = await Promise.all([
+    want("ann"),
+    want("Ann"),
+    want("ann", { namespace: "guest" }),
+    want("guest:ann"),
+    want("guest-ann"),
+  ]);
+  assert.equal(new Set(ids).size, 5);
+});
+
+Deno.test("there are as many as may be and no more; those that are there stay", async () => {
+  const { want } = stage();
+  await want("ann", { maxAgents: 1 });
+  await assert.rejects(want("bob", { maxAgents: 1 }), GatewayError);
+  assert.equal(await want("ann", { maxAgents: 1 }), "ws-ann");
+});
+
+Deno.test("agents are remembered; an agent without folders is none", async () => {
+  const first = stage();
+  await first.want("ann");
+  const { dynamic, trouble, want } = stage(first.store);
+  await dynamic.load();
+  assert.deepEqual(dynamic.list(), [{ id: "ws-ann" }]);
+  trouble.fails = true;
+  await assert.rejects(want("bob"), /folders could not be made/);
+  assert.equal(dynamic.list().length, 1);
+});
+
+Deno.test("they are agents as others are, never the default, and have no heartbeat", async () => {
+  const { dynamic, want } = stage();
+  const id = await want("ann");
+  const defaults = { model: "local/assistant", heartbeatEvery: "30m" };
+  const agents = new Agents({ options: () => ({ defaults, list: [] }), added: dynamic });
+  assert.equal(agents.defaultId, "main");
+  assert.deepEqual(agents.list().map((agent) => agent.id), ["main"]);
+  assert.deepEqual(agents.all().map((agent) => agent.id), ["main", "ws-ann"]);
+  assert.equal(agents.get(id)?.model, "local/assistant");
+  assert.equal(agents.get(id)?.heartbeatEvery, undefined);
+});

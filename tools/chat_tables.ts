@@ -1,0 +1,250 @@
+/** The generated parts of the chat channel's page, derived from what the gateway runs on. */
+
+import * as v from "valibot";
+import { MAX_IDENTITY_ANSWER_BYTES } from "../src/adapters/http_identity.ts";
+import {
+  MAX_MEDIA_FILES,
+  MAX_MEDIA_FOLDER_BYTES,
+  MAX_SHOWN_BYTES,
+} from "../src/adapters/disk_media.ts";
+import { websocketChannel } from "../src/config/channel_schema.ts";
+import { type Setting, settingsAlong } from "../src/config/setting_tree.ts";
+import { MAX_JSON_DEPTH } from "../src/core/json.ts";
+import { STALL_DEADLINE_MS } from "../src/core/driver.ts";
+import {
+  type ChatSend,
+  deliveryOf,
+  encodeFrame,
+  MAX_CHAT_MESSAGE_BYTES,
+  MAX_CUSTOM_CHARS,
+  MAX_FIELD_CHARS,
+  MAX_MEDIA,
+  MAX_QUOTE_CHARS,
+  type ServerFrame,
+} from "../src/protocols/chat/codec.ts";
+import { MAX_EARLY_BYTES } from "../src/protocols/chat/connection.ts";
+import {
+  IDENTIFYING_BOUNDS,
+  MAX_CONVERSATIONS,
+  WRONG_TOKENS,
+} from "../src/protocols/chat/connection_house.ts";
+import { MAX_ANSWERS_AWAITED, MAX_EARLY_MESSAGES } from "../src/protocols/chat/machine.ts";
+import { MAX_CHAT_BUFFERED_BYTES, MAX_CHAT_CONNECTIONS } from "../src/protocols/chat/mod.ts";
+import { MAX_PEER_ID_CHARS } from "../src/services/channel_name.ts";
+import { DEFAULT_POLL_HOURS, MAX_POLLS, MAX_VOTERS } from "../src/services/channel_polls.ts";
+import {
+  MAX_OUTBOUND_CHARS,
+  MAX_POLL_OPTIONS,
+  SENT_RETENTION_MS,
+} from "../src/services/channels.ts";
+import { MAX_DYNAMIC_AGENTS } from "../src/services/dynamic_agents.ts";
+import { PARTIAL_INTERVAL_MS } from "../src/services/run_text.ts";
+import { markdownTable } from "./generated_section.ts";
+import { type Limit, limitTable, overflowText } from "./openclaw_tables.ts";
+
+/** What each member of a message is for. */
+const MEMBERS: Readonly<Record<keyof typeof ChatSend.entries, string>> = {
+  type: '`"chat.send"`; required',
+  content: "what is said; required, not blank",
+  messageId: "comes back with everything that answers it; made up where it is absent",
+  senderId: "who says it, where nobody was proved to; otherwise a claim for the agent to see",
+  senderName: "their name, as above",
+  chatType: '`"direct"` (default) or `"group"`',
+  groupId: "the group; required for a group chat",
+  groupSubject: "what the group is called",
+  replyToMessageId: "the message that this one answers",
+  replyToBody: "its text",
+  mediaPath: "a file of the upload folder",
+  mediaType: "its MIME type",
+  mediaPaths: "more files",
+  mediaTypes: "their MIME types, in order",
+  customData: "an object for the agent, kept under one key",
+};
+
+const FRAMES: readonly (readonly [frame: ServerFrame, when: string])[] = [
+  [{ kind: "greeting" }, "the connection is open"],
+  [{ kind: "typing", messageId: "m1" }, "the message is stored; again when its turn comes"],
+  [
+    { kind: "stream", messageId: "m1", content: "Hello the", cumulative: true },
+    'the answer grows; all of it so far, or with `streamMode: "delta"` what is new',
+  ],
+  [
+    { kind: "final", messageId: "m1", content: "Hello there" },
+    "the answer, in one block or several",
+  ],
+  [
+    { kind: "error", messageId: "m1", error: "…" },
+    "something failed; without an id where none is known",
+  ],
+];
+
+const LIMITS: readonly Limit[] = [
+  { what: "One message", value: MAX_CHAT_MESSAGE_BYTES, unit: "bytes", verdict: "close 1009" },
+  { what: "Nesting of a message", value: MAX_JSON_DEPTH, unit: "levels", verdict: "`chat.error`" },
+  { what: "An id", value: MAX_PEER_ID_CHARS, unit: "characters", verdict: "`chat.error`" },
+  {
+    what: "Any other short text",
+    value: MAX_FIELD_CHARS,
+    unit: "characters",
+    verdict: "`chat.error`",
+  },
+  { what: "`replyToBody`", value: MAX_QUOTE_CHARS, unit: "characters", verdict: "`chat.error`" },
+  {
+    what: "`customData` as JSON",
+    value: MAX_CUSTOM_CHARS,
+    unit: "characters",
+    verdict: "`chat.error`",
+  },
+  { what: "`mediaPaths`", value: MAX_MEDIA, unit: "files", verdict: "`chat.error`" },
+  {
+    what: "Messages before the greeting",
+    value: MAX_EARLY_MESSAGES,
+    unit: "messages",
+    verdict: "close 1008",
+  },
+  { what: "All of them together", value: MAX_EARLY_BYTES, unit: "bytes", verdict: "close 1009" },
+  {
+    what: "Messages of one connection whose answer is awaited",
+    value: MAX_ANSWERS_AWAITED,
+    unit: "messages",
+    verdict: "`chat.error`",
+  },
+  {
+    what: "Conversations that a connection hears of",
+    value: MAX_CONVERSATIONS,
+    unit: "conversations",
+    verdict: "the one it wrote to longest ago gives way",
+  },
+  {
+    what: "What waits for a slow client",
+    value: MAX_CHAT_BUFFERED_BYTES,
+    unit: "bytes",
+    verdict: "close 1008 `slow consumer`",
+  },
+  {
+    what: "Time in which a client that is behind takes nothing at all",
+    value: STALL_DEADLINE_MS,
+    unit: "ms",
+    verdict: "close 1008 `slow consumer`",
+  },
+  { what: "Connections", value: MAX_CHAT_CONNECTIONS, unit: "connections", verdict: "close 1013" },
+  {
+    what: "Connections of one address that wait for the identity service",
+    value: IDENTIFYING_BOUNDS.perSource,
+    unit: "connections",
+    verdict: "the oldest gives way",
+  },
+  {
+    what: "Wrong tokens of one address in a minute",
+    value: WRONG_TOKENS.failures,
+    unit: "tokens",
+    verdict: `locked out for ${WRONG_TOKENS.lockMs / 60_000} minutes`,
+  },
+  {
+    what: "Answer of the identity service",
+    value: MAX_IDENTITY_ANSWER_BYTES,
+    unit: "bytes",
+    verdict: "`service_unavailable`",
+  },
+  {
+    what: "Time between two cumulative parts",
+    value: PARTIAL_INTERVAL_MS,
+    unit: "ms",
+    verdict: "the next part has it all",
+  },
+  { what: "Agents of users", value: MAX_DYNAMIC_AGENTS, unit: "agents", verdict: "`chat.error`" },
+  { what: "Uploaded files", value: MAX_MEDIA_FILES, unit: "files", verdict: "507" },
+  { what: "All of them together", value: MAX_MEDIA_FOLDER_BYTES, unit: "bytes", verdict: "507" },
+  {
+    what: "A picture that the model is shown",
+    value: MAX_SHOWN_BYTES,
+    unit: "bytes",
+    verdict: "the agent is told its name and size only",
+  },
+  {
+    what: "A message of `send`",
+    value: MAX_OUTBOUND_CHARS,
+    unit: "characters",
+    verdict: "`INVALID_REQUEST`",
+  },
+  {
+    what: "Memory of its key",
+    value: SENT_RETENTION_MS,
+    unit: "ms",
+    verdict: "the key may send again",
+  },
+  {
+    what: "Options of a poll",
+    value: MAX_POLL_OPTIONS,
+    unit: "options",
+    verdict: "`INVALID_REQUEST`",
+  },
+  {
+    what: "Time in which a poll is answered, unless it says",
+    value: DEFAULT_POLL_HOURS,
+    unit: "hours",
+    verdict: "later answers go to the agent",
+  },
+  {
+    what: "People who answer one poll",
+    value: MAX_VOTERS,
+    unit: "people",
+    verdict: "their answers go to the agent",
+  },
+  { what: "Polls", value: MAX_POLLS, unit: "polls", verdict: "the oldest is forgotten" },
+];
+
+const DEFAULTS: unknown = v.parse(websocketChannel, {});
+
+/** Sections of the page by name. */
+export const CHAT_SECTIONS: readonly (readonly [name: string, content: string])[] = [
+  [
+    "settings",
+    markdownTable(["setting", "default", "what it is"], settingRows(channel(), "", DEFAULTS)),
+  ],
+  [
+    "message",
+    markdownTable(
+      ["member", "what it is"],
+      Object.entries(MEMBERS).map(([name, text]) => [`\`${name}\``, text]),
+    ),
+  ],
+  [
+    "frames",
+    markdownTable(
+      ["frame", "when", "for a slow client"],
+      FRAMES.map(([frame, when]) => [
+        `\`${encodeFrame(frame)}\``,
+        when,
+        overflowText(deliveryOf(frame).overflow),
+      ]),
+    ),
+  ],
+  ["limits", limitTable(LIMITS)],
+];
+
+function channel(): Setting {
+  const found = settingsAlong(["channels", "websocket"]).at(-1);
+  if (found === undefined) throw new Error("the settings have no chat channel");
+  return found;
+}
+
+/** A row for every setting below, in the order of the schema. */
+function settingRows(
+  setting: Setting,
+  path: string,
+  value: unknown,
+): readonly (readonly string[])[] {
+  return [...setting.entries].flatMap(([name, entry]) => {
+    const own = path === "" ? name : `${path}.${name}`;
+    const held = isRecord(value) ? value[name] : undefined;
+    if (entry.kind === "section") return settingRows(entry, own, held);
+    const { label = "", help } = entry.marks;
+    const shown = held === undefined ? "–" : `\`${JSON.stringify(held)}\``;
+    return [[`\`${own}\``, shown, help === undefined ? label : `${label}. ${help}`]];
+  });
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
