@@ -1,6 +1,6 @@
 /** Starts a gateway on this machine: finds its settings and state, listens, then loads. */
 
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { ensurePrivateFolder, ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
 import { consoleSink } from "./adapters/console_sink.ts";
 import { FileLog } from "./adapters/file_log.ts";
@@ -111,9 +111,11 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const secrets = await openSecrets(setup);
   const parts = await openGateway(setup, { secrets, opened });
   const { gateway, log } = parts;
-  const port = await openListeners(setup, { parts, opened });
+  const tls = await readTlsFiles(setup);
+  const port = await openListeners(setup, { parts, opened, tls });
   const { host } = setup.serve.host;
-  await lock.announce({ host, port });
+  const scheme = tls === undefined ? "ws" : "wss";
+  await lock.announce({ scheme, host, port });
   const unwatch = watchSettings({
     gateway,
     log,
@@ -126,7 +128,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   });
   opened.defer(unwatch);
 
-  const url = `ws://${reachableHost(host)}:${port}`;
+  const url = `${scheme}://${reachableHost(host)}:${port}`;
   log.write("info", "listening", { url, stateDir, version: VERSION });
   const warnings = warningsOf(setup);
   for (const warning of warnings) log.write("warn", "settings", { warning });
@@ -307,14 +309,38 @@ function openLog(
   });
 }
 
+type TlsFiles = NonNullable<ListenOptions["tls"]>;
+
+/** The certificate and key that the settings name, from where the settings file is; undefined without TLS. */
+async function readTlsFiles({ settings, configPath }: Setup): Promise<TlsFiles | undefined> {
+  const { tls } = settings.config.gateway;
+  if (tls?.enabled !== true) return undefined;
+  const { certPath = "", keyPath = "" } = tls;
+  const read = async (key: string, path: string): Promise<string> => {
+    try {
+      return await Deno.readTextFile(resolve(dirname(configPath), path));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const message = `names a file that cannot be read: ${reason}`;
+      throw new ConfigurationError(configPath, [{ path: `gateway.tls.${key}`, message }]);
+    }
+  };
+  return { cert: await read("certPath", certPath), key: await read("keyPath", keyPath) };
+}
+
 /** Listens until `opened` ends; resolves to the port. */
 async function openListeners(
   { serve }: Setup,
-  { parts, opened }: { readonly parts: Parts; readonly opened: AsyncDisposableStack },
+  { parts, opened, tls }: {
+    readonly parts: Parts;
+    readonly opened: AsyncDisposableStack;
+    readonly tls: TlsFiles | undefined;
+  },
 ): Promise<number> {
   const { gateway, log } = parts;
   const listeners = await listen({ hostname: serve.host.host, port: serve.port.value }, {
     serve: gateway.serve,
+    tls,
     failed: (error) => log.write("error", "a request upset the listener", { error: String(error) }),
   });
   opened.defer(async () => {
@@ -380,7 +406,7 @@ const PORT_ATTEMPTS = 10;
  */
 async function listen(
   address: Pick<ListenOptions, "hostname" | "port">,
-  handlers: Pick<ListenOptions, "serve" | "failed">,
+  handlers: Pick<ListenOptions, "serve" | "failed" | "tls">,
 ): Promise<readonly Listener[]> {
   const { hostname, port } = address;
   const shared = { ...handlers, maxMessageBytes: MAX_PAYLOAD_BYTES };

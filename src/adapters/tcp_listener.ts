@@ -82,6 +82,7 @@ class TcpListener implements Listener {
       clearTimeout(deadline);
     }
     this.#watch.stop();
+    this.#house.turns.stop();
   }
 
   async #accept(): Promise<void> {

@@ -22,6 +22,7 @@ export class WriteTurns {
   readonly #connections: () => number;
   #turn: Flushable[] = [];
   #crowd = new Set<Flushable>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #lastEventAt = -Infinity;
   #hurry: boolean | undefined;
 
@@ -47,6 +48,12 @@ export class WriteTurns {
     this.#crowd.delete(connection);
   }
 
+  /** All connections are gone. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   /** Whether the events of this turn follow close upon others; one answer for all of the turn. */
   #hurried(): boolean {
     if (this.#hurry === undefined) {
@@ -60,7 +67,7 @@ export class WriteTurns {
 
   #wait(connection: Flushable): void {
     this.#crowd.add(connection);
-    if (this.#crowd.size === 1) setTimeout(this.#endWait, CROWD_DELAY_MS);
+    this.#timer ??= setTimeout(this.#endWait, CROWD_DELAY_MS);
   }
 
   readonly #endTurn = (): void => {
@@ -70,6 +77,7 @@ export class WriteTurns {
   };
 
   readonly #endWait = (): void => {
+    this.#timer = undefined;
     const held = this.#crowd;
     this.#crowd = new Set();
     for (const connection of held) connection.flush();

@@ -133,3 +133,13 @@ Deno.test("a connection that is gone is not flushed with the crowd", async () =>
   await eventually(() => stage.flushed.length > 0, "the flush");
   assert.deepEqual(stage.flushed, ["b"]);
 });
+
+// The sanitizer of this test sees a timer that is left.
+Deno.test("what waits in a crowd is given up with all connections", async () => {
+  const stage = await hurriedCrowd();
+  stage.hold("a", true);
+  stage.turns.forget(stage.of("a"));
+  stage.turns.stop();
+  stage.turns.stop();
+  assert.deepEqual(stage.flushed, []);
+});
