@@ -207,7 +207,8 @@ export class RequestStream {
   }
 
   async #refuse(refusal: HttpRefusal): Promise<Outcome> {
-    await this.#write(refusalResponse(refusal));
+    const date = ["date", new Date().toUTCString()] as const;
+    await this.#write(refusalResponse({ ...refusal, headers: [...refusal.headers ?? [], date] }));
     return await this.#linger();
   }
 

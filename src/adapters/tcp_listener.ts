@@ -48,6 +48,7 @@ class TcpListener implements Listener {
   readonly #house: SocketHouse;
   readonly #accepting: Promise<void>;
   #stopping = false;
+  #stopped: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(options: ListenOptions) {
@@ -70,7 +71,11 @@ class TcpListener implements Listener {
     this.#accepting = this.#accept();
   }
 
-  async stop(graceMs: number): Promise<void> {
+  stop(graceMs: number): Promise<void> {
+    return this.#stopped ??= this.#stop(graceMs);
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     this.#server.close();
     await this.#accepting;

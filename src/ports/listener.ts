@@ -7,7 +7,7 @@ export interface Listener {
   readonly hostname: string;
   /** The port that it has, also when 0 was asked for. */
   readonly port: number;
-  /** Stops accepting; connections still open after `graceMs` are dropped. */
+  /** Stops accepting; connections still open after `graceMs` are dropped. A second call is the first. */
   stop(graceMs: number): Promise<void>;
 }
 
