@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { READY_STATE } from "../../../src/core/web_socket.ts";
 import { eventually, within } from "../../support/deadline.ts";
-import { joined, maskedFrame, RawPeer } from "../../support/raw_peer.ts";
+import { RawPeer } from "../../support/raw_peer.ts";
+import { clientFrame, joined } from "../../support/websocket_frames.ts";
 import {
   accepting,
   type ListenerUnderTest,
@@ -68,12 +69,12 @@ export function testWebSockets({ name, listen, differences }: ListenerUnderTest)
 
     test("a message in fragments with pings between them is one message", async ({ port }) => {
       using peer = await RawPeer.upgrade(port);
-      await peer.write(joined([
-        maskedFrame(1, "a\u00fc", { final: false }),
-        maskedFrame(9, "beat"),
-        maskedFrame(0, "", { final: false }),
-        maskedFrame(0, "\u{1f600}z"),
-      ]));
+      await peer.write(joined(
+        clientFrame(1, "a\u00fc", { final: false }),
+        clientFrame(9, "beat"),
+        clientFrame(0, "", { final: false }),
+        clientFrame(0, "\u{1f600}z"),
+      ));
       const frames = [await peer.frame(), await peer.frame()];
       const seen = frames.map((frame) =>
         `${frame?.opcode} ${new TextDecoder().decode(frame?.payload)}`
@@ -83,7 +84,7 @@ export function testWebSockets({ name, listen, differences }: ListenerUnderTest)
 
     test("a text that is not UTF-8 ends its connection with 1007", async ({ port, party }) => {
       using peer = await RawPeer.upgrade(port);
-      await peer.write(maskedFrame(1, new Uint8Array([0x61, 0xff])));
+      await peer.write(clientFrame(1, new Uint8Array([0x61, 0xff])));
       assert.match(await peer.closeFrame(), /^(1007|end)/);
       assert.deepEqual((await party()).messages, []);
       await (await party()).over;
@@ -227,9 +228,9 @@ export function testWebSockets({ name, listen, differences }: ListenerUnderTest)
       using peer = await RawPeer.upgrade(port);
       const frames = Array.from(
         { length: 2_000 },
-        (_, at) => maskedFrame(at === 0 ? 1 : 0, "x", { final: at === 1_999 }),
+        (_, at) => clientFrame(at === 0 ? 1 : 0, "x", { final: at === 1_999 }),
       );
-      await peer.tryWrite(joined(frames));
+      await peer.tryWrite(joined(...frames));
       const frame = await peer.frame();
       const outcome = frame?.opcode === 1
         ? "echo"

@@ -5,7 +5,7 @@ import { Envelope, SharedText } from "../../../src/core/shared_text.ts";
 import { READY_STATE } from "../../../src/core/web_socket.ts";
 import { eventually } from "../../support/deadline.ts";
 import { settle } from "../../support/manual_clock.ts";
-import { joined, maskedClose, maskedFrame } from "../../support/raw_peer.ts";
+import { clientClose, clientFrame, joined } from "../../support/websocket_frames.ts";
 import { SocketStage } from "../../support/socket_stage.ts";
 
 const TEXT = 1;
@@ -42,8 +42,8 @@ Deno.test("answers to messages that came in one read are one write", async () =>
   const { socket, stream } = stage;
   socket.addEventListener("message", ({ data }) => socket.send(String(data)));
   stage.run();
-  const all = Array.from({ length: 20 }, (_, at) => maskedFrame(TEXT, `${at}`));
-  stream.feed(joined(all));
+  const all = Array.from({ length: 20 }, (_, at) => clientFrame(TEXT, `${at}`));
+  stream.feed(joined(...all));
   await settle();
   assert.equal(stream.writes.length, 1);
   assert.equal(stage.said.length, 20);
@@ -136,7 +136,7 @@ Deno.test("what a listener sends after it dropped the connection goes nowhere", 
     closed: (code) => heard.push(code),
   });
   stage.run();
-  stream.feed(joined([maskedFrame(TEXT, "one"), maskedFrame(TEXT, "two")]));
+  stream.feed(joined(clientFrame(TEXT, "one"), clientFrame(TEXT, "two")));
   await stage.over();
   assert.deepEqual(heard, ["one", 1006]);
   assert.deepEqual(stage.said, []);
@@ -145,8 +145,8 @@ Deno.test("what a listener sends after it dropped the connection goes nowhere", 
 Deno.test("nothing is read before the owner listens", async () => {
   await using stage = new SocketStage();
   const { socket, stream } = stage;
-  stage.run(maskedFrame(TEXT, "behind the handshake"));
-  stream.feed(maskedFrame(TEXT, "later"));
+  stage.run(clientFrame(TEXT, "behind the handshake"));
+  stream.feed(clientFrame(TEXT, "later"));
   await settle();
   assert.equal(stream.reads, 0);
   socket.attach(stage.listener);
@@ -168,8 +168,8 @@ Deno.test("a link that pauses reads no more, not even what it has read", async (
     closed: (code) => heard.push(`closed ${code}`),
   });
   stage.run();
-  const frames = Array.from({ length: 8 }, (_, at) => maskedFrame(TEXT, `${at}`));
-  stream.feed(joined(frames), maskedFrame(TEXT, "8"), maskedClose(1000));
+  const frames = Array.from({ length: 8 }, (_, at) => clientFrame(TEXT, `${at}`));
+  stream.feed(joined(...frames), clientFrame(TEXT, "8"), clientClose(1000));
   await settle();
   const { reads } = stream;
   assert.deepEqual(heard, ["0", "1", "2"]);
@@ -188,13 +188,13 @@ Deno.test("pings are answered, behind what was sent, and too many of them end it
   await using stage = SocketStage.started();
   const { socket, stream } = stage;
   socket.send("first");
-  stream.feed(joined([maskedFrame(PING, "one"), maskedFrame(PING)]));
+  stream.feed(joined(clientFrame(PING, "one"), clientFrame(PING)));
   await settle();
   assert.deepEqual(stage.said, ["first", "pong one", "pong"]);
-  for (let at = 2; at < MAX_PINGS - 1; at++) stream.feed(maskedFrame(at % 2 === 0 ? PONG : PING));
+  for (let at = 2; at < MAX_PINGS - 1; at++) stream.feed(clientFrame(at % 2 === 0 ? PONG : PING));
   await settle();
   assert.equal(socket.readyState, READY_STATE.open);
-  stream.feed(maskedFrame(PONG));
+  stream.feed(clientFrame(PONG));
   await settle();
   assert.equal(stage.said.at(-1), "close 1008 too many pings");
   assert.equal(stream.finished, true, "the close frame is followed by the end");
@@ -227,11 +227,11 @@ Deno.test("a Web handler that throws costs its connection, with 1011, and is tol
     throw new Error("defect");
   });
   stage.run();
-  stream.feed(maskedFrame(TEXT, "one"), maskedFrame(TEXT, "two"));
+  stream.feed(clientFrame(TEXT, "one"), clientFrame(TEXT, "two"));
   await settle();
   assert.deepEqual(stage.said, ["close 1011 internal error"]);
   assert.equal(stage.failures.length, 1);
-  stream.feed(maskedClose(1011));
+  stream.feed(clientClose(1011));
   await stage.over();
 });
 
@@ -251,10 +251,10 @@ for (const what of ["message", "drained", "closed"] as const) {
     });
     stage.run();
     if (what === "drained") socket.send("x".repeat(100_000));
-    else stream.feed(maskedFrame(TEXT, "one"));
+    else stream.feed(clientFrame(TEXT, "one"));
     await eventually(() => told.length === 1, "the first that is told");
     if (what !== "closed") assert.equal(stage.said.at(-1), "close 1011 internal error");
-    stream.feed(maskedClose(1011), null);
+    stream.feed(clientClose(1011), null);
     await stage.over();
     assert.equal(stream.closed, true);
     assert.equal(told.filter((each) => each === "closed").length, 1);
@@ -266,12 +266,12 @@ Deno.test("a listener that comes as a property is heard, also when it comes late
   await using stage = new SocketStage();
   const { socket, stream } = stage;
   stage.run();
-  stream.feed(maskedFrame(TEXT, "one"));
+  stream.feed(clientFrame(TEXT, "one"));
   await settle();
   const heard: unknown[] = [];
   socket.onmessage = ({ data }) => heard.push(data);
   socket.onclose = ({ code, wasClean }) => heard.push(code, wasClean);
-  stream.feed(maskedClose(4_000));
+  stream.feed(clientClose(4_000));
   await eventually(() => heard.length === 3, "the message and the close");
   assert.deepEqual(heard, ["one", 4_000, true]);
 });
@@ -283,7 +283,7 @@ Deno.test("a sign of life is asked for by a ping, and anything that is read is o
   socket.probe();
   await settle();
   assert.deepEqual(stage.said, ["ping"]);
-  stream.feed(maskedFrame(PONG));
+  stream.feed(clientFrame(PONG));
   await settle();
   assert.equal(socket.age(), 1);
   socket.rejuvenate();
@@ -300,7 +300,7 @@ Deno.test("a sign of life is asked for by a ping, and anything that is read is o
 
 Deno.test("in a crowd an event waits for the next, and leaves before anything urgent", async () => {
   const stage = new SocketStage();
-  const crowd = new WriteTurns(() => 1_000);
+  const crowd = new WriteTurns(() => 1_000, () => 0);
   Object.assign(stage.house, { turns: crowd });
   await using started = stage;
   const { socket, stream } = started;
@@ -331,13 +331,13 @@ Deno.test("in a crowd an event waits for the next, and leaves before anything ur
 });
 
 Deno.test("a message in any split of its bytes is the same message", async () => {
-  const bytes = joined([
-    maskedFrame(TEXT, "a\u00fc", { final: false }),
-    maskedFrame(PING, "!"),
-    maskedFrame(0, "\u{1f600}"),
-    maskedFrame(BINARY, new Uint8Array(300).fill(7)),
-    maskedClose(1000, "bye"),
-  ]);
+  const bytes = joined(
+    clientFrame(TEXT, "a\u00fc", { final: false }),
+    clientFrame(PING, "!"),
+    clientFrame(0, "\u{1f600}"),
+    clientFrame(BINARY, new Uint8Array(300).fill(7)),
+    clientClose(1000, "bye"),
+  );
   const expected = ["a\u00fc\u{1f600}", `<${new Uint8Array(300).fill(7)}>`, "closed 1000 bye"];
   for (const size of [1, 2, 3, 7, 100, bytes.length]) {
     await using stage = SocketStage.started();
