@@ -33,8 +33,6 @@ export interface RequestHouse {
   readonly maxBodyBytes: number;
   /** Told of what a route threw; must not throw. */
   readonly failed: (error: unknown) => void;
-  /** A request head has come whole, which ends what a silent connection is worth. */
-  readonly spoke: () => void;
   readonly times?: RequestTimes;
 }
 
@@ -134,7 +132,6 @@ export class RequestStream {
       if (result.state === "head") {
         clearTimeout(this.#timer);
         this.#rest = result.rest.length === 0 ? NOTHING : result.rest.slice();
-        this.#house.spoke();
         return result.head;
       }
     }
