@@ -195,11 +195,11 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   /** Reads until the connection is over; `first` came behind the handshake. Never rejects. */
   async run(first: Uint8Array<ArrayBuffer>): Promise<void> {
     const buffer = new ReadBuffer(this.#house.reads);
-    if (first.length > 0) this.#unread = first;
     try {
       // Not before the owner has the socket.
       await Promise.resolve();
       this.#emit("open");
+      if (first.length > 0) this.#count(first);
       while (!this.#gone) {
         if (this.blocked) await this.#awake();
         else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
@@ -306,6 +306,13 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   #takeUnread(bytes: Uint8Array<ArrayBuffer>): void {
     this.#unread = undefined;
     this.#read(bytes);
+  }
+
+  /** What came behind the handshake waits for a listener, and counts as all that follows does. */
+  #count(first: Uint8Array<ArrayBuffer>): void {
+    this.#allowance -= first.length;
+    if (this.#allowance < 0) this.#expel(1009, "");
+    else this.#unread = first;
   }
 
   #take(bytes: Uint8Array<ArrayBuffer>): void {

@@ -25,7 +25,11 @@ export interface RequestTimes {
 
 const TIMES: RequestTimes = { head: 10_000, keepAlive: 30_000, stall: 30_000, linger: 500 };
 
-const READ_BYTES = 8 * 1024;
+/** Bytes of a read that waits for a head: thousands of silent connections may have one each. */
+const HEAD_READ_BYTES = 1024;
+
+/** Bytes of a read that waits for a body. */
+const BODY_READ_BYTES = 32 * 1024;
 
 /** What a connection is served with. */
 export interface RequestHouse {
@@ -225,13 +229,13 @@ export class RequestStream {
 
   async #readInTime(): Promise<Bytes | undefined> {
     this.#limit(this.#times.stall);
-    const bytes = await this.#read();
+    const bytes = await this.#read(BODY_READ_BYTES);
     clearTimeout(this.#timer);
     return bytes;
   }
 
-  async #read(): Promise<Bytes | undefined> {
-    const buffer = new Uint8Array(READ_BYTES);
+  async #read(size: number = HEAD_READ_BYTES): Promise<Bytes | undefined> {
+    const buffer = new Uint8Array(size);
     const bytes = await this.#stream.read(buffer);
     return bytes === null ? undefined : buffer.subarray(0, bytes);
   }
