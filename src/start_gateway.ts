@@ -31,6 +31,7 @@ import {
 import type { Places } from "./config/sources.ts";
 import { type StatePaths, statePaths } from "./config/state_files.ts";
 import { isLoopbackHost, reachableHost } from "./core/host.ts";
+import { quote } from "./core/quote.ts";
 import { type Listener, ListenError, type ListenOptions } from "./ports/listener.ts";
 import { LOG_LEVELS, type LogLevel } from "./ports/log.ts";
 import { MAX_PAYLOAD_BYTES } from "./protocols/openclaw/hello.ts";
@@ -309,28 +310,48 @@ function openLog(
   });
 }
 
-type TlsFiles = NonNullable<ListenOptions["tls"]>;
+/** What TLS is spoken with, and where it stands. */
+interface TlsFiles {
+  readonly pem: NonNullable<ListenOptions["tls"]>;
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
+/** How the parts of a PEM file that are needed begin. */
+const PEM_CERTIFICATE = /^-----BEGIN CERTIFICATE-----/m;
+const PEM_KEY = /^-----BEGIN (?:RSA |EC )?PRIVATE KEY-----/m;
 
 /** The certificate and key that the settings name, from where the settings file is; undefined without TLS. */
 async function readTlsFiles({ settings, configPath }: Setup): Promise<TlsFiles | undefined> {
   const { tls } = settings.config.gateway;
   if (tls?.enabled !== true) return undefined;
-  const { certPath = "", keyPath = "" } = tls;
-  const read = async (key: string, path: string): Promise<string> => {
+  const place = (path: string = "") => resolve(dirname(configPath), path);
+  const certPath = place(tls.certPath);
+  const keyPath = place(tls.keyPath);
+  const unfit = (key: "certPath" | "keyPath", message: string) =>
+    new ConfigurationError(configPath, [{ path: `gateway.tls.${key}`, message }]);
+  const read = async (key: "certPath" | "keyPath", path: string): Promise<string> => {
     try {
-      return await Deno.readTextFile(resolve(dirname(configPath), path));
+      return await Deno.readTextFile(path);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const message = `names a file that cannot be read: ${reason}`;
-      throw new ConfigurationError(configPath, [{ path: `gateway.tls.${key}`, message }]);
+      throw unfit(key, `names a file that cannot be read: ${reason}`);
     }
   };
-  return { cert: await read("certPath", certPath), key: await read("keyPath", keyPath) };
+  const cert = await read("certPath", certPath);
+  if (!PEM_CERTIFICATE.test(cert)) {
+    throw unfit("certPath", `names ${quote(certPath)}, which holds no certificate as PEM`);
+  }
+  const key = await read("keyPath", keyPath);
+  if (!PEM_KEY.test(key)) {
+    throw unfit("keyPath", `names ${quote(keyPath)}, which holds no unencrypted key as PEM`);
+  }
+  return { pem: { cert, key }, certPath, keyPath };
 }
 
 /** Listens until `opened` ends; resolves to the port. */
 async function openListeners(
-  { serve }: Setup,
+  { serve, configPath }: Setup,
   { parts, opened, tls }: {
     readonly parts: Parts;
     readonly opened: AsyncDisposableStack;
@@ -340,8 +361,16 @@ async function openListeners(
   const { gateway, log } = parts;
   const listeners = await listen({ hostname: serve.host.host, port: serve.port.value }, {
     serve: gateway.serve,
-    tls,
+    tls: tls?.pem,
     failed: (error) => log.write("error", "a request upset the listener", { error: String(error) }),
+  }).catch((error) => {
+    if (tls === undefined || !(error instanceof ListenError) || error.reason !== "other") {
+      throw error;
+    }
+    const { certPath, keyPath } = tls;
+    const message = `names ${quote(keyPath)}, which cannot be used with the certificate ` +
+      `${quote(certPath)}: ${error.message}`;
+    throw new ConfigurationError(configPath, [{ path: "gateway.tls.keyPath", message }]);
   });
   opened.defer(async () => {
     await Promise.all(listeners.map((listener) => listener.stop(STOP_GRACE_MS)));
@@ -358,7 +387,7 @@ function warningsOf(setup: Setup): readonly string[] {
     ...settings.warnings.map(({ path, message }) => `${path} ${message}`),
     ...passedOver.map((path) => `${path} is not read, as ${configPath} is`),
     ...(serve.host.note === undefined ? [] : [serve.host.note]),
-    ...exposure(serve.host.host),
+    ...(settings.config.gateway.tls?.enabled === true ? [] : exposure(serve.host.host)),
   ];
 }
 

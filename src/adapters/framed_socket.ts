@@ -6,8 +6,10 @@ import {
   CLOSE_DEADLINE_MS,
   type Link,
   type LinkListener,
+  NO_CODE,
   type Outgoing,
   type SendOptions,
+  VANISHED,
 } from "../core/link.ts";
 import {
   type CloseNote,
@@ -27,10 +29,11 @@ import {
 import { ReadBuffer, type ReadBuffers } from "./read_buffers.ts";
 import type { Flushable, WriteTurns } from "./write_turns.ts";
 
-/** Pings and pongs that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
+/** Pings and pongs within {@linkcode PING_WINDOW_MS} with which a client is closed, as nothing honest sends as many. */
 export const MAX_PINGS = 100;
 
-const PING_WINDOW_MS = 10_000;
+/** Time over which they are counted, in milliseconds. */
+export const PING_WINDOW_MS = 10_000;
 
 /** How long a client that broke a bound has to take the close frame, in milliseconds. */
 const EXPEL_TIMEOUT_MS = 1_000;
@@ -99,8 +102,13 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
   #pingsSince = 0;
   #silence = 0;
 
-  constructor(stream: ByteStream, house: SocketHouse, protocol: string = "") {
-    this.protocol = protocol;
+  /** `protocol`: what the handshake settled on; absent: none. */
+  constructor(
+    stream: ByteStream,
+    house: SocketHouse,
+    options: { readonly protocol?: string } = {},
+  ) {
+    this.protocol = options.protocol ?? "";
     this.#stream = stream;
     this.#house = house;
     this.#reader = new FrameReader(this, house.limits, house.tools);
@@ -462,10 +470,6 @@ export class FramedSocket implements ServerSocket, Link, FrameSink, Flushable {
     else if (this.#expelled) this.#stream.closeWrite().catch(() => this.terminate());
   }
 }
-
-/** What stands for a close frame without a code, and for a connection that ended without one. */
-const NO_CODE = 1005;
-const VANISHED = 1006;
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,8 +1,9 @@
 /**
- * A listener over the runtime's own HTTP server and WebSockets, for hosts that give no TCP of one's own. It
- * bounds less: see the wire page of a deployment before such a listener faces strangers.
+ * A listener over the runtime's own HTTP server and WebSockets, for hosts that give no TCP of one's own. The
+ * bounds are the runtime's: `maxMessageBytes` and `maxBodyBytes` are not held, and nobody counts fragments or pings.
  */
 
+import { plainAddress } from "../core/host.ts";
 import type { Serve } from "../core/serve.ts";
 import type { Listen, Listener, ListenOptions } from "../ports/listener.ts";
 import { listenError } from "./listen_error.ts";
@@ -87,7 +88,7 @@ export function serveNatively(
 ): Response | Promise<Response> {
   const asks = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   return serve(request, {
-    remoteAddress: remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ""),
+    remoteAddress: plainAddress(remoteAddress),
     secure,
     upgrade: !asks ? undefined : (accept, options) => {
       const { socket, response } = Deno.upgradeWebSocket(request, { protocol: options?.protocol });

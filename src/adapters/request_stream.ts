@@ -23,7 +23,13 @@ export interface RequestTimes {
   readonly linger: number;
 }
 
-const TIMES: RequestTimes = { head: 10_000, keepAlive: 30_000, stall: 30_000, linger: 500 };
+/** The times unless others are given. */
+export const REQUEST_TIMES: RequestTimes = {
+  head: 10_000,
+  keepAlive: 30_000,
+  stall: 30_000,
+  linger: 500,
+};
 
 /** Bytes of a read that waits for a head: thousands of silent connections may have one each. */
 const HEAD_READ_BYTES = 1024;
@@ -59,6 +65,8 @@ export class RequestStream {
   #rest: Bytes = NOTHING;
   readonly #times: RequestTimes;
   readonly #end = Promise.withResolvers<undefined>();
+  /** Tells the answer that is being written that its connection is closed. */
+  #cutShort: (() => void) | undefined;
   #idle = true;
   #last = false;
   #closed = false;
@@ -71,7 +79,7 @@ export class RequestStream {
     this.#stream = stream;
     this.#house = parts.house;
     this.#arrival = parts.arrival;
-    this.#times = parts.house.times ?? TIMES;
+    this.#times = parts.house.times ?? REQUEST_TIMES;
   }
 
   /** Ends the connection with its present request, or now when there is none. */
@@ -85,6 +93,7 @@ export class RequestStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#end.resolve(undefined);
+    this.#cutShort?.();
     try {
       this.#stream.close();
     } catch {
@@ -167,12 +176,17 @@ export class RequestStream {
     if (body.refusal !== undefined) return await this.#refuse(body.refusal);
     // What the answer says holds, also when the rest of the body comes while it is written.
     const keepAlive = head.keepAlive && body.finished && !this.#last;
+    // A promise of its own: what waits for that of the connection is kept until the connection is over.
+    const closed = Promise.withResolvers<void>();
+    this.#cutShort = closed.resolve;
+    if (this.#closed) closed.resolve();
     const goesOn = await writeResponse(response, {
       request: head,
       keepAlive,
       write: (bytes) => this.#write(bytes),
-      closed: this.#end.promise,
+      closed: closed.promise,
     });
+    this.#cutShort = undefined;
     this.#rest = body.rest;
     if (goesOn && keepAlive) return "next";
     return await this.#linger();

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { BufferPool } from "../core/buffer_pool.ts";
 import { type GateBounds, HandshakeGate } from "../core/handshake_gate.ts";
+import { plainAddress } from "../core/host.ts";
 import { FrameTools } from "../core/websocket_frame.ts";
 import type { Listen, Listener, ListenOptions } from "../ports/listener.ts";
 import { type ByteStream, FramedSocket, type SocketHouse } from "./framed_socket.ts";
@@ -14,13 +15,13 @@ import { TlsServer } from "./tls_server.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /** Fragments that one message may come in; more close the connection, as each costs far more than its bytes. */
-const MAX_FRAGMENTS = 1_024;
+export const MAX_FRAGMENTS = 1_024;
 
 /** Connections at once, of every kind; one more is closed at once. */
 const MAX_CONNECTIONS = 25_000;
 
 /** Connections that speak HTTP, or nothing yet; when there are more, the oldest of their source gives way. */
-const HTTP_BOUNDS: GateBounds = { perSource: 1_024, total: 4_096 };
+export const HTTP_BOUNDS: GateBounds = { perSource: 1_024, total: 4_096 };
 
 /** Default bound of a request's body, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -165,7 +166,7 @@ class TcpListener implements Listener {
   }
 
   #adopt(stream: ByteStream, { accept, protocol, rest }: Upgraded): void {
-    const socket = new FramedSocket(stream, this.#house, protocol);
+    const socket = new FramedSocket(stream, this.#house, { protocol });
     this.#sockets.add(socket);
     this.#watch.start();
     try {
@@ -188,11 +189,6 @@ class TcpListener implements Listener {
   #departed(): void {
     if (this.#requests.size + this.#sockets.size === 0) this.#emptied?.();
   }
-}
-
-/** An IPv4 peer of a dual-stack socket in its usual form. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 const { latin1Slice } = Buffer.prototype;

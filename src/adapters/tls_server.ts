@@ -9,10 +9,10 @@ import { type GateBounds, HandshakeGate } from "../core/handshake_gate.ts";
 import { NodeStream } from "./node_stream.ts";
 
 /** Time for a client to finish its TLS handshake, in milliseconds. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** Connections that have not finished it. */
-const HANDSHAKE_BOUNDS: GateBounds = { perSource: 256, total: 1_024 };
+/** Connections that have not finished it; when there are more, the oldest of their source gives way. */
+export const TLS_HANDSHAKE_BOUNDS: GateBounds = { perSource: 256, total: 1_024 };
 
 /** What to listen on. */
 export interface TlsServerOptions {
@@ -48,7 +48,7 @@ export class TlsServer {
   /** Rejects with the runtime's error when the address cannot be had or the certificate is none. */
   static async listen({ hostname, port, cert, key, accept }: TlsServerOptions): Promise<TlsServer> {
     proveCertificate({ cert, key });
-    const gate = new HandshakeGate(HANDSHAKE_BOUNDS);
+    const gate = new HandshakeGate(TLS_HANDSHAKE_BOUNDS);
     const pending = new Map<string, Pending>();
     const server = createServer({ cert, key, noDelay: true }, (socket) => {
       pending.get(nameOf(socket))?.done();
@@ -61,7 +61,7 @@ export class TlsServer {
         leave();
         pending.delete(name);
       };
-      const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
+      const timer = setTimeout(() => socket.destroy(), TLS_HANDSHAKE_TIMEOUT_MS);
       const leave = gate.enter(socket.remoteAddress ?? "", () => {
         done();
         socket.destroy();

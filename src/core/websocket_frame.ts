@@ -3,6 +3,7 @@
  * any split become messages, messages become bytes for one write.
  */
 
+import { NO_CODE, VANISHED } from "./link.ts";
 import { PartialMessage } from "./partial_message.ts";
 
 /** Frame types (RFC 6455, section 5.2). */
@@ -369,11 +370,8 @@ function longLength(bytes: Uint8Array, at: number, short: number): number {
 /** Whether a close frame may carry this code (RFC 6455, section 7.4). */
 export function isSendableCode(code: number): boolean {
   if (code >= 3000 && code < 5000) return true;
-  return code >= 1000 && code <= 1014 && code !== 1004 && code !== NO_CODE && code !== 1006;
+  return code >= 1000 && code <= 1014 && code !== 1004 && code !== NO_CODE && code !== VANISHED;
 }
-
-/** What stands for a close frame without a code. */
-const NO_CODE = 1005;
 
 const RESERVED_BITS: FrameViolation = { code: 1002, reason: "reserved bits are set" };
 const RESERVED_OPCODE: FrameViolation = { code: 1002, reason: "unknown opcode" };

@@ -16,6 +16,7 @@ interface Wanted {
 export const PROGRAMS = {
   chromium: { package: "chromium", names: ["chromium", "chromium-browser", "google-chrome"] },
   curl: { package: "curl", names: ["curl"] },
+  openssl: { package: "openssl", names: ["openssl"] },
   /** Python with its library `websockets`. */
   websockets: {
     package: "python3-websockets",

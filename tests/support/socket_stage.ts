@@ -42,8 +42,8 @@ export class SocketStage implements AsyncDisposable {
   readonly listener = new HeardLink();
   #over: Promise<void> | undefined;
 
-  constructor({ protocol = "" }: { readonly protocol?: string } = {}) {
-    this.socket = new FramedSocket(this.stream, this.house, protocol);
+  constructor(options: { readonly protocol?: string } = {}) {
+    this.socket = new FramedSocket(this.stream, this.house, options);
   }
 
   /** A socket that has a link's listener and runs. */

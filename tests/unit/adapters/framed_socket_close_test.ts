@@ -5,12 +5,15 @@ import { CLOSE_DEADLINE_MS } from "../../../src/core/link.ts";
 import { READY_STATE } from "../../../src/core/web_socket.ts";
 import { eventually } from "../../support/deadline.ts";
 import { settle } from "../../support/manual_clock.ts";
-import { clientClose, clientFrame, joined } from "../../support/websocket_frames.ts";
+import {
+  BINARY,
+  clientClose,
+  clientFrame,
+  joined,
+  PING,
+  TEXT,
+} from "../../support/websocket_frames.ts";
 import { SocketStage } from "../../support/socket_stage.ts";
-
-const TEXT = 1;
-const BINARY = 2;
-const PING = 9;
 
 const VIOLATIONS: readonly [what: string, bytes: Uint8Array, said: RegExp][] = [
   ["a frame without a mask", new Uint8Array([0x81, 0x00]), /^close 1002 /],

@@ -5,13 +5,16 @@ import { Envelope, SharedText } from "../../../src/core/shared_text.ts";
 import { READY_STATE } from "../../../src/core/web_socket.ts";
 import { eventually } from "../../support/deadline.ts";
 import { settle } from "../../support/manual_clock.ts";
-import { clientClose, clientFrame, joined } from "../../support/websocket_frames.ts";
+import {
+  BINARY,
+  clientClose,
+  clientFrame,
+  joined,
+  PING,
+  PONG,
+  TEXT,
+} from "../../support/websocket_frames.ts";
 import { SocketStage } from "../../support/socket_stage.ts";
-
-const TEXT = 1;
-const BINARY = 2;
-const PING = 9;
-const PONG = 10;
 
 Deno.test("all that is sent in a turn is one write, in order", async () => {
   await using stage = SocketStage.started();

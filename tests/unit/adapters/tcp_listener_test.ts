@@ -8,9 +8,7 @@ import type { ListenOptions } from "../../../src/ports/listener.ts";
 import { eventually, within } from "../../support/deadline.ts";
 import { LOOPBACK_TLS } from "../../support/loopback_certificate.ts";
 import { exchange, HANDSHAKE, RawPeer } from "../../support/raw_peer.ts";
-import { clientClose, clientFrame, joined } from "../../support/websocket_frames.ts";
-
-const TEXT = 1;
+import { clientClose, clientFrame, joined, TEXT } from "../../support/websocket_frames.ts";
 
 interface Stage {
   readonly port: number;
