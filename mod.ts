@@ -27,7 +27,7 @@ export * from "./src/client/mod.ts";
 // What `createGateway` is made of: the ports as types, and the adapters that this package has.
 export { createMemoryStore } from "./src/adapters/memory_store.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./src/adapters/sqlite_store.ts";
-export { serveNatively } from "./src/adapters/native_listener.ts";
+export { listenNatively, serveNatively } from "./src/adapters/native_listener.ts";
 export { systemClock } from "./src/adapters/system_clock.ts";
 export { systemRandom } from "./src/adapters/system_random.ts";
 export { listenTcp } from "./src/adapters/tcp_listener.ts";

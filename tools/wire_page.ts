@@ -87,10 +87,10 @@ const LIMITS: readonly Limit[] = [
     verdict: "close 1008 `slow consumer`; reading stops long before",
   },
   {
-    what: "Time in which a client that is behind takes nothing",
+    what: "Time in which a client that is behind takes next to nothing",
     value: STALL_DEADLINE_MS,
     unit: "ms",
-    verdict: "close 1008 `slow consumer`",
+    verdict: "close 1008 `slow consumer`, and dropped a second later",
   },
   {
     what: "Silence of a client until it is pinged",

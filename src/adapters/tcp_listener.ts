@@ -17,7 +17,7 @@ import { WriteTurns } from "./write_turns.ts";
 /** Fragments that one message may come in; more close the connection, as each costs far more than its bytes. */
 export const MAX_FRAGMENTS = 1_024;
 
-/** Connections at once, of every kind; one more is closed at once. */
+/** Connections at once, of every kind and wire; a wire has a lower bound, at which it says so before it closes. */
 const MAX_CONNECTIONS = 25_000;
 
 /** Connections that speak HTTP, or nothing yet; when there are more, the oldest of their source gives way. */

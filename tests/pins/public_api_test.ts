@@ -17,6 +17,7 @@ const EXPORTS = [
   "function createGateway",
   "function createMemoryStore",
   "function defaultConfig",
+  "function listenNatively",
   "function listenTcp",
   "function openSqliteStore",
   "function serveNatively",
