@@ -58,7 +58,7 @@ export const linkGroup: Group = {
           unit: "µs",
           values: costs.own,
           baselines: costs[kind],
-          target: MAX_PART * median(costs[kind]),
+          target: Math.round(100 * MAX_PART * median(costs[kind])) / 100,
         }));
       }
     }

@@ -14,6 +14,13 @@ const TARGET_IDLE_MB = 80;
 /** Connections that do nothing. */
 const IDLE_CONNECTIONS = 1_000;
 
+/** Connections that do nothing, as many as one process is meant to hold, and its memory with them, in megabytes. */
+const CROWD = 10_000;
+const TARGET_CROWD_MB = 180;
+
+/** How long the runtime has to give up what the handshakes left behind, in milliseconds. */
+const COLLECTION_MS = 45_000;
+
 const MEGABYTE = 1_000_000;
 const KIBIBYTE = 1_024;
 
@@ -25,6 +32,7 @@ export const startGroup: Group = {
   async run({ quick }, found) {
     await coldStarts(quick ? 3 : 7, found);
     await idleMemory(quick ? 2_000 : 10_000, found);
+    if (!quick) await crowdMemory(found);
   },
 };
 
@@ -106,4 +114,30 @@ async function idleMemory(restMs: number, found: Found): Promise<void> {
     baselines: [each(echo, before.echo)],
   }));
   await closeAll([...ours, ...bare]);
+}
+
+/** Memory with a crowd of clients: when they have come, and when the runtime has collected its garbage. */
+async function crowdMemory(found: Found): Promise<void> {
+  await using gateway = await startGatewayProcess();
+  const clients = await openMany(CROWD, () => openGatewayClient(gateway, { instanceId: "bench" }));
+  for (const client of clients) client.receive(() => {});
+  await elapsed(1_000);
+  const arrived = gateway.resident();
+  let lowest = arrived;
+  for (const end = performance.now() + COLLECTION_MS; performance.now() < end;) {
+    await elapsed(1_000);
+    lowest = Math.min(lowest, gateway.resident());
+  }
+  const name = `memory with ${CROWD} idle clients`;
+  found(figureOf(`${name}, when they have come`, {
+    unit: "MB",
+    values: [arrived / MEGABYTE],
+    target: TARGET_CROWD_MB,
+  }));
+  found(figureOf(`${name}, after the runtime's collection`, {
+    unit: "MB",
+    values: [lowest / MEGABYTE],
+    target: TARGET_CROWD_MB,
+  }));
+  await closeAll(clients);
 }

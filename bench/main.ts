@@ -14,6 +14,7 @@ import { fanoutGroup } from "./group_fanout.ts";
 import { frameGroup } from "./group_frame.ts";
 import { handshakeGroup } from "./group_handshake.ts";
 import { linkGroup } from "./group_link.ts";
+import { slowReaderGroup } from "./group_slow_reader.ts";
 import { startGroup } from "./group_start.ts";
 import { streamGroup } from "./group_stream.ts";
 import { jsonOf, tableOf } from "./report.ts";
@@ -29,6 +30,7 @@ const GROUPS: readonly Group[] = [
   chatGroup,
   streamGroup,
   controlGroup,
+  slowReaderGroup,
   startGroup,
 ];
 
@@ -39,7 +41,7 @@ const HELP = `deno task bench [--quick] [--json] [group…]
   --help   this text
 
 Groups, all of them unless some are named:
-${GROUPS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join("\n")}
+${GROUPS.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join("\n")}
 
 Exit status: 0 when everything was measured, whatever the figures; 1 when something failed; 2 for a
 group or flag that there is none of.`;

@@ -13,7 +13,7 @@ const PORT_ATTEMPTS = 10;
  */
 export async function listen(
   address: Pick<ListenOptions, "hostname" | "port">,
-  shared: Omit<ListenOptions, "hostname" | "port" | "tls">,
+  shared: Omit<ListenOptions, "hostname" | "port">,
 ): Promise<readonly Listener[]> {
   const { hostname, port } = address;
   for (let attempt = 1;; attempt++) {

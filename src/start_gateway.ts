@@ -1,6 +1,6 @@
 /** Starts a gateway on this machine: finds its settings and state, listens, then loads. */
 
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { ensurePrivateFolder, ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
 import { diskMedia } from "./adapters/disk_media.ts";
 import { diskWorkspaces } from "./adapters/disk_workspace.ts";
@@ -34,6 +34,8 @@ import { CHAT_VARIABLES } from "./config/channel_options.ts";
 import type { Places } from "./config/sources.ts";
 import { type StatePaths, statePaths } from "./config/state_files.ts";
 import { isLoopbackHost, reachableHost } from "./core/host.ts";
+import { quote } from "./core/quote.ts";
+import { ListenError, type ListenOptions } from "./ports/listener.ts";
 import { LOG_LEVELS, type LogLevel } from "./ports/log.ts";
 import { MAX_PAYLOAD_BYTES } from "./protocols/openclaw/hello.ts";
 import type { SettingsIssue } from "./services/settings_codec.ts";
@@ -120,11 +122,13 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const secrets = await openSecrets(setup);
   const parts = await openGateway(setup, { secrets, opened });
   const { gateway, log } = parts;
-  const port = await openListeners(setup, { parts, opened });
+  const tls = await readTlsFiles(setup);
+  const port = await openListeners(setup, { parts, opened, tls });
   const chat = await openChat(setup.chat, { ...parts, opened, graceMs: STOP_GRACE_MS });
   const control = await openControl({ ...parts, ...setup, graceMs: STOP_GRACE_MS }, opened);
   const { host } = setup.serve.host;
-  await lock.announce({ host, port });
+  const scheme = tls === undefined ? "ws" : "wss";
+  await lock.announce({ scheme, host, port });
   const unwatch = watchSettings({
     gateway,
     log,
@@ -137,7 +141,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   });
   opened.defer(unwatch);
 
-  const url = `ws://${reachableHost(host)}:${port}`;
+  const url = `${scheme}://${reachableHost(host)}:${port}`;
   log.write("info", "listening", { url, stateDir, version: VERSION });
   control?.tell(url);
   const warnings = warningsOf(setup);
@@ -332,17 +336,69 @@ function openLog(
   });
 }
 
+/** What TLS is spoken with, and where it stands. */
+interface TlsFiles {
+  readonly pem: NonNullable<ListenOptions["tls"]>;
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
+/** How the parts of a PEM file that are needed begin. */
+const PEM_CERTIFICATE = /^-----BEGIN CERTIFICATE-----/m;
+const PEM_KEY = /^-----BEGIN (?:RSA |EC )?PRIVATE KEY-----/m;
+
+/** The certificate and key that the settings name, from where the settings file is; undefined without TLS. */
+async function readTlsFiles({ settings, configPath }: Setup): Promise<TlsFiles | undefined> {
+  const { tls } = settings.config.gateway;
+  if (tls?.enabled !== true) return undefined;
+  const place = (path: string = "") => resolve(dirname(configPath), path);
+  const certPath = place(tls.certPath);
+  const keyPath = place(tls.keyPath);
+  const unfit = (key: "certPath" | "keyPath", message: string) =>
+    new ConfigurationError(configPath, [{ path: `gateway.tls.${key}`, message }]);
+  const read = async (key: "certPath" | "keyPath", path: string): Promise<string> => {
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw unfit(key, `names a file that cannot be read: ${reason}`);
+    }
+  };
+  const cert = await read("certPath", certPath);
+  if (!PEM_CERTIFICATE.test(cert)) {
+    throw unfit("certPath", `names ${quote(certPath)}, which holds no certificate as PEM`);
+  }
+  const key = await read("keyPath", keyPath);
+  if (!PEM_KEY.test(key)) {
+    throw unfit("keyPath", `names ${quote(keyPath)}, which holds no unencrypted key as PEM`);
+  }
+  return { pem: { cert, key }, certPath, keyPath };
+}
+
 /** Listens until `opened` ends; resolves to the port. */
 async function openListeners(
-  { serve, chat }: Setup,
-  { parts, opened }: { readonly parts: Parts; readonly opened: AsyncDisposableStack },
+  { serve, configPath, chat }: Setup,
+  { parts, opened, tls }: {
+    readonly parts: Parts;
+    readonly opened: AsyncDisposableStack;
+    readonly tls: TlsFiles | undefined;
+  },
 ): Promise<number> {
   const { gateway, log } = parts;
   const listeners = await listen({ hostname: serve.host.host, port: serve.port.value }, {
     serve: gateway.serve,
     maxMessageBytes: MAX_PAYLOAD_BYTES,
     maxBodyBytes: uploadBytes(chat),
+    tls: tls?.pem,
     failed: (error) => log.write("error", "a request upset the listener", { error: String(error) }),
+  }).catch((error) => {
+    if (tls === undefined || !(error instanceof ListenError) || error.reason !== "other") {
+      throw error;
+    }
+    const { certPath, keyPath } = tls;
+    const message = `names ${quote(keyPath)}, which cannot be used with the certificate ` +
+      `${quote(certPath)}: ${error.message}`;
+    throw new ConfigurationError(configPath, [{ path: "gateway.tls.keyPath", message }]);
   });
   opened.defer(async () => {
     await Promise.all(listeners.map((listener) => listener.stop(STOP_GRACE_MS)));
@@ -359,7 +415,7 @@ function warningsOf(setup: Setup): readonly string[] {
     ...settings.warnings.map(({ path, message }) => `${path} ${message}`),
     ...passedOver.map((path) => `${path} is not read, as ${configPath} is`),
     ...(serve.host.note === undefined ? [] : [serve.host.note]),
-    ...exposure(serve.host.host),
+    ...(settings.config.gateway.tls?.enabled === true ? [] : exposure(serve.host.host)),
     ...chatExposure(setup.chat, serve.host.host),
   ];
 }

@@ -3,12 +3,20 @@
  * a page is out of date.
  */
 
+import { MAX_PINGS, PING_WINDOW_MS } from "../src/adapters/framed_socket.ts";
+import { REQUEST_TIMES } from "../src/adapters/request_stream.ts";
+import { ASK_BY_MS, DROP_BY_MS } from "../src/adapters/silence_watch.ts";
+import { HTTP_BOUNDS, MAX_FRAGMENTS } from "../src/adapters/tcp_listener.ts";
+import { TLS_HANDSHAKE_BOUNDS, TLS_HANDSHAKE_TIMEOUT_MS } from "../src/adapters/tls_server.ts";
+import { STALL_DEADLINE_MS } from "../src/core/driver.ts";
 import { ERROR_CODES } from "../src/core/error.ts";
 import { HANDSHAKE_BOUNDS } from "../src/core/handshake_gate.ts";
+import { MAX_HEAD_BYTES } from "../src/core/http_head_scanner.ts";
 import { CLOSE_DEADLINE_MS } from "../src/core/link.ts";
 import { MAX_JSON_DEPTH, MAX_JSON_NODES } from "../src/core/json.ts";
 import { MAX_HELD_BYTES } from "../src/core/outbox.ts";
 import { MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS } from "../src/protocols/openclaw/attachments.ts";
+import { MAX_HANDSHAKE_BYTES } from "../src/protocols/openclaw/connection.ts";
 import { EVENTS } from "../src/protocols/openclaw/events.ts";
 import { MAX_BUFFERED_BYTES, MAX_PAYLOAD_BYTES } from "../src/protocols/openclaw/hello.ts";
 import {
@@ -18,6 +26,7 @@ import {
   MAX_HANDSHAKE_MESSAGE,
 } from "../src/protocols/openclaw/machine.ts";
 import { METHODS } from "../src/protocols/openclaw/method_table.ts";
+import { MAX_CONNECTIONS } from "../src/protocols/openclaw/mod.ts";
 import {
   JOURNAL_EVENTS,
   MAX_CLOSED_CONNECTIONS,
@@ -48,6 +57,24 @@ const LIMITS: readonly Limit[] = [
     verdict: "close 1009",
   },
   {
+    what: "All messages before hello-ok",
+    value: MAX_HANDSHAKE_BYTES,
+    unit: "bytes",
+    verdict: "close 1009",
+  },
+  {
+    what: "Fragments of one message",
+    value: MAX_FRAGMENTS,
+    unit: "frames",
+    verdict: "close 1009",
+  },
+  {
+    what: `Pings and pongs of a client in ${PING_WINDOW_MS / 1_000} seconds`,
+    value: MAX_PINGS,
+    unit: "frames",
+    verdict: "close 1008 `too many pings`",
+  },
+  {
     what: "Events that wait for a slow client (`policy.maxBufferedBytes`)",
     value: MAX_BUFFERED_BYTES,
     unit: "bytes",
@@ -58,6 +85,24 @@ const LIMITS: readonly Limit[] = [
     value: MAX_HELD_BYTES,
     unit: "bytes",
     verdict: "close 1008 `slow consumer`; reading stops long before",
+  },
+  {
+    what: "Time in which a client that is behind takes next to nothing",
+    value: STALL_DEADLINE_MS,
+    unit: "ms",
+    verdict: "close 1008 `slow consumer`, and dropped a second later",
+  },
+  {
+    what: "Silence of a client until it is pinged",
+    value: ASK_BY_MS,
+    unit: "ms",
+    verdict: "–",
+  },
+  {
+    what: "Silence of a client in all",
+    value: DROP_BY_MS,
+    unit: "ms",
+    verdict: "the socket is dropped",
   },
   {
     what: "Time between two `tick` events (`policy.tickIntervalMs`)",
@@ -84,6 +129,12 @@ const LIMITS: readonly Limit[] = [
     verdict: "`UNAVAILABLE`, retryable",
   },
   {
+    what: "Connections at once",
+    value: MAX_CONNECTIONS,
+    unit: "connections",
+    verdict: "close 1013",
+  },
+  {
     what: "Connections of one source without hello-ok",
     value: HANDSHAKE_BOUNDS.perSource,
     unit: "connections",
@@ -94,6 +145,48 @@ const LIMITS: readonly Limit[] = [
     value: HANDSHAKE_BOUNDS.total,
     unit: "connections",
     verdict: "the oldest of the source with most gives way",
+  },
+  {
+    what: "Connections of one source before the upgrade, or for HTTP",
+    value: HTTP_BOUNDS.perSource,
+    unit: "connections",
+    verdict: "the oldest gives way",
+  },
+  {
+    what: "Such connections in all",
+    value: HTTP_BOUNDS.total,
+    unit: "connections",
+    verdict: "the oldest of the source with most gives way",
+  },
+  {
+    what: "TLS handshakes of one source at once",
+    value: TLS_HANDSHAKE_BOUNDS.perSource,
+    unit: "connections",
+    verdict: "the oldest gives way",
+  },
+  {
+    what: "TLS handshakes in all",
+    value: TLS_HANDSHAKE_BOUNDS.total,
+    unit: "connections",
+    verdict: "the oldest of the source with most gives way",
+  },
+  {
+    what: "Time for a TLS handshake",
+    value: TLS_HANDSHAKE_TIMEOUT_MS,
+    unit: "ms",
+    verdict: "the socket is dropped",
+  },
+  {
+    what: "Head of the request that asks for the upgrade",
+    value: MAX_HEAD_BYTES,
+    unit: "bytes",
+    verdict: "status 431",
+  },
+  {
+    what: "Time for that head",
+    value: REQUEST_TIMES.head,
+    unit: "ms",
+    verdict: "the socket is dropped",
   },
   {
     what: "Time for the peer to answer a close",

@@ -6,8 +6,10 @@ import {
   CLOSE_DEADLINE_MS,
   type Link,
   type LinkListener,
+  NO_CODE,
   type Outgoing,
   type SendOptions,
+  VANISHED,
 } from "../core/link.ts";
 import {
   type CloseNote,
@@ -30,10 +32,11 @@ import type { WriteTurns } from "./write_turns.ts";
 
 export type { ByteStream } from "./turn_writer.ts";
 
-/** Pings and pongs that a client may send in ten seconds; more close the connection, as nothing honest needs them. */
+/** Pings and pongs within {@linkcode PING_WINDOW_MS} with which a client is closed, as nothing honest sends as many. */
 export const MAX_PINGS = 100;
 
-const PING_WINDOW_MS = 10_000;
+/** Time over which they are counted, in milliseconds. */
+export const PING_WINDOW_MS = 10_000;
 
 /** How long a client that broke a bound has to take the close frame, in milliseconds. */
 const EXPEL_TIMEOUT_MS = 1_000;
@@ -88,9 +91,14 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   #pingsSince = 0;
   #silence = 0;
 
-  constructor(stream: ByteStream, house: SocketHouse, protocol: string = "") {
+  /** `protocol`: what the handshake settled on; absent: none. */
+  constructor(
+    stream: ByteStream,
+    house: SocketHouse,
+    options: { readonly protocol?: string } = {},
+  ) {
     super(stream);
-    this.protocol = protocol;
+    this.protocol = options.protocol ?? "";
     this.#house = house;
     this.#reader = new FrameReader(this, house.limits, house.tools);
     this.#writer = new FrameWriter(house.pool);
@@ -172,11 +180,11 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   /** Reads until the connection is over; `first` came behind the handshake. Never rejects. */
   async run(first: Uint8Array<ArrayBuffer>): Promise<void> {
     const buffer = new ReadBuffer(this.#house.reads);
-    if (first.length > 0) this.#unread = first;
     try {
       // Not before the owner has the socket.
       await Promise.resolve();
       this.#emit("open");
+      if (first.length > 0) this.#count(first);
       while (!this.gone) {
         if (this.blocked) await this.#awake();
         else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
@@ -278,6 +286,13 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   #takeUnread(bytes: Uint8Array<ArrayBuffer>): void {
     this.#unread = undefined;
     this.#read(bytes);
+  }
+
+  /** What came behind the handshake waits for a listener, and counts as all that follows does. */
+  #count(first: Uint8Array<ArrayBuffer>): void {
+    this.#allowance -= first.length;
+    if (this.#allowance < 0) this.#expel(1009, "");
+    else this.#unread = first;
   }
 
   #take(bytes: Uint8Array<ArrayBuffer>): void {
@@ -405,10 +420,6 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
     else if (this.#expelled) this.stream.closeWrite().catch(() => this.terminate());
   }
 }
-
-/** What stands for a close frame without a code, and for a connection that ended without one. */
-const NO_CODE = 1005;
-const VANISHED = 1006;
 
 const NOTHING = new Uint8Array(0);
 

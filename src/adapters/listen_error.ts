@@ -19,7 +19,8 @@ export function listenError(
   },
 ): ListenError {
   const where = `${hostname}:${port}`;
-  if (error instanceof Deno.errors.AddrInUse) {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (error instanceof Deno.errors.AddrInUse || code === "EADDRINUSE") {
     return new ListenError(
       "in-use",
       `cannot listen on ${where}: another program has the port; choose one with ${remedy.port}, or stop it (clawgate doctor names it)`,
@@ -28,7 +29,7 @@ export function listenError(
   const message = error instanceof Error ? error.message : String(error);
   // An address family that the machine does not have is told without a class of its own.
   if (
-    error instanceof Deno.errors.AddrNotAvailable ||
+    error instanceof Deno.errors.AddrNotAvailable || code === "EADDRNOTAVAIL" ||
     /\b(EINVAL|EAFNOSUPPORT|os error (22|97))\b/.test(message)
   ) {
     return new ListenError(
@@ -36,7 +37,7 @@ export function listenError(
       `cannot listen on ${where}: this machine has no such address; choose one with ${remedy.address}`,
     );
   }
-  if (error instanceof Deno.errors.PermissionDenied) {
+  if (error instanceof Deno.errors.PermissionDenied || code === "EACCES") {
     return new ListenError(
       "not-permitted",
       `cannot listen on ${where}: not permitted; choose a port of 1024 or more with ${remedy.port}`,

@@ -1,8 +1,9 @@
 /**
- * A listener over the runtime's own HTTP server and WebSockets, for hosts that give no TCP of one's own. It
- * bounds less: see the wire page of a deployment before such a listener faces strangers.
+ * A listener over the runtime's own HTTP server and WebSockets, for hosts that give no TCP of one's own. The
+ * bounds are the runtime's: `maxMessageBytes` and `maxBodyBytes` are not held, and nobody counts fragments or pings.
  */
 
+import { plainAddress } from "../core/host.ts";
 import type { Serve } from "../core/serve.ts";
 import type { Listen, Listener, ListenOptions } from "../ports/listener.ts";
 import { listenError } from "./listen_error.ts";
@@ -47,16 +48,24 @@ export const listenNatively: Listen = (options: ListenOptions): Promise<Listener
         });
       },
     );
+    const stop = async (graceMs: number): Promise<void> => {
+      stopping = true;
+      const late = Promise.withResolvers<boolean>();
+      const deadline = setTimeout(() => late.resolve(false), graceMs);
+      const emptied = graceMs > 0 && await Promise.race([open.emptied(), late.promise]);
+      // The server's own shutdown ends WebSockets at once and cannot be hurried, but has answers go out.
+      if (emptied) await Promise.race([server.shutdown(), late.promise]);
+      else {
+        abort.abort();
+        await server.finished;
+      }
+      clearTimeout(deadline);
+    };
+    let stopped: Promise<void> | undefined;
     return Promise.resolve({
       hostname,
       port: server.addr.port,
-      async stop(graceMs) {
-        // The server's own shutdown cannot be hurried once it has begun, and ends WebSockets at once.
-        stopping = true;
-        await open.emptied(graceMs);
-        abort.abort();
-        await server.finished;
-      },
+      stop: (graceMs) => stopped ??= stop(graceMs),
     });
   } catch (error) {
     return Promise.reject(listenError(error, options));
@@ -79,7 +88,7 @@ export function serveNatively(
 ): Response | Promise<Response> {
   const asks = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   return serve(request, {
-    remoteAddress: remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ""),
+    remoteAddress: plainAddress(remoteAddress),
     secure,
     upgrade: !asks ? undefined : (accept, options) => {
       const { socket, response } = Deno.upgradeWebSocket(request, { protocol: options?.protocol });
@@ -102,23 +111,18 @@ export function serveNatively(
 /** Counts requests and WebSockets that are not over. */
 class OpenCount {
   #count = 0;
-  #emptied: (() => void) | undefined;
+  #emptied: ((emptied: true) => void) | undefined;
 
   /** One more; call what is returned when it is over. */
   enter(): () => void {
     this.#count++;
     return () => {
-      if (--this.#count === 0) this.#emptied?.();
+      if (--this.#count === 0) this.#emptied?.(true);
     };
   }
 
-  /** Resolves when all are over, or after `graceMs`. */
-  async emptied(graceMs: number): Promise<void> {
-    if (this.#count === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#emptied = resolve;
-    const deadline = setTimeout(resolve, graceMs);
-    await promise;
-    clearTimeout(deadline);
+  /** Resolves when all are over. Called once. */
+  async emptied(): Promise<true> {
+    return this.#count === 0 || await new Promise((resolve) => this.#emptied = resolve);
   }
 }

@@ -23,9 +23,19 @@ export interface RequestTimes {
   readonly linger: number;
 }
 
-const TIMES: RequestTimes = { head: 10_000, keepAlive: 30_000, stall: 30_000, linger: 500 };
+/** The times unless others are given. */
+export const REQUEST_TIMES: RequestTimes = {
+  head: 10_000,
+  keepAlive: 30_000,
+  stall: 30_000,
+  linger: 500,
+};
 
-const READ_BYTES = 8 * 1024;
+/** Bytes of a read that waits for a head: thousands of silent connections may have one each. */
+const HEAD_READ_BYTES = 1024;
+
+/** Bytes of a read that waits for a body. */
+const BODY_READ_BYTES = 32 * 1024;
 
 /** What a connection is served with. */
 export interface RequestHouse {
@@ -33,8 +43,6 @@ export interface RequestHouse {
   readonly maxBodyBytes: number;
   /** Told of what a route threw; must not throw. */
   readonly failed: (error: unknown) => void;
-  /** A request head has come whole, which ends what a silent connection is worth. */
-  readonly spoke: () => void;
   readonly times?: RequestTimes;
 }
 
@@ -59,6 +67,8 @@ export class RequestStream {
   #rest: Bytes = NOTHING;
   readonly #times: RequestTimes;
   readonly #end = Promise.withResolvers<undefined>();
+  /** Tells the answer that is being written that its connection is closed. */
+  #cutShort: (() => void) | undefined;
   #idle = true;
   #last = false;
   #closed = false;
@@ -71,7 +81,7 @@ export class RequestStream {
     this.#stream = stream;
     this.#house = parts.house;
     this.#arrival = parts.arrival;
-    this.#times = parts.house.times ?? TIMES;
+    this.#times = parts.house.times ?? REQUEST_TIMES;
   }
 
   /** Ends the connection with its present request, or now when there is none. */
@@ -85,6 +95,7 @@ export class RequestStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#end.resolve(undefined);
+    this.#cutShort?.();
     try {
       this.#stream.close();
     } catch {
@@ -136,7 +147,6 @@ export class RequestStream {
       if (result.state === "head") {
         clearTimeout(this.#timer);
         this.#rest = result.rest.length === 0 ? NOTHING : result.rest.slice();
-        this.#house.spoke();
         return result.head;
       }
     }
@@ -169,12 +179,17 @@ export class RequestStream {
     if (body.refusal !== undefined) return await this.#refuse(body.refusal);
     // What the answer says holds, also when the rest of the body comes while it is written.
     const keepAlive = head.keepAlive && body.finished && !this.#last;
+    // A promise of its own: what waits for that of the connection is kept until the connection is over.
+    const closed = Promise.withResolvers<void>();
+    this.#cutShort = closed.resolve;
+    if (this.#closed) closed.resolve();
     const goesOn = await writeResponse(response, {
       request: head,
       keepAlive,
       write: (bytes) => this.#write(bytes),
-      closed: this.#end.promise,
+      closed: closed.promise,
     });
+    this.#cutShort = undefined;
     this.#rest = body.rest;
     if (goesOn && keepAlive) return "next";
     return await this.#linger();
@@ -210,7 +225,8 @@ export class RequestStream {
   }
 
   async #refuse(refusal: HttpRefusal): Promise<Outcome> {
-    await this.#write(refusalResponse(refusal));
+    const date = ["date", new Date().toUTCString()] as const;
+    await this.#write(refusalResponse({ ...refusal, headers: [...refusal.headers ?? [], date] }));
     return await this.#linger();
   }
 
@@ -230,13 +246,13 @@ export class RequestStream {
 
   async #readInTime(): Promise<Bytes | undefined> {
     this.#limit(this.#times.stall);
-    const bytes = await this.#read();
+    const bytes = await this.#read(BODY_READ_BYTES);
     clearTimeout(this.#timer);
     return bytes;
   }
 
-  async #read(): Promise<Bytes | undefined> {
-    const buffer = new Uint8Array(READ_BYTES);
+  async #read(size: number = HEAD_READ_BYTES): Promise<Bytes | undefined> {
+    const buffer = new Uint8Array(size);
     const bytes = await this.#stream.read(buffer);
     return bytes === null ? undefined : buffer.subarray(0, bytes);
   }

@@ -28,6 +28,8 @@ export async function writeResponse(response: Response, options: WriteOptions): 
       statusText,
       headers,
       body,
+      // An origin server with a clock must say when it answered (RFC 9110, section 6.6.1).
+      date: new Date().toUTCString(),
       keepAlive: options.keepAlive && body.kind !== "close",
     });
   if (request.method === "HEAD" || response.body === null || status === 204 || status === 304) {

@@ -4,17 +4,22 @@
 export interface Watched {
   /** One round more; how many rounds the peer has said nothing. */
   age(): number;
+  /** Takes rounds back that the peer cannot be blamed for. */
   rejuvenate(): void;
+  /** Asks the peer for a sign of life. */
   probe(): void;
+  /** Drops the connection. */
   terminate(): void;
 }
 
-/** Time between two rounds, in milliseconds. */
+/** Time between two rounds, in milliseconds; by so much less than the times below a peer may have been silent. */
 const ROUND_MS = 15_000;
 
-/** Rounds of silence after which a peer is asked, and after which it is given up. */
-const ASK_AFTER = 2;
-const DROP_AFTER = 5;
+/** Silence by which a peer is asked for a sign of life, in milliseconds. */
+export const ASK_BY_MS = 45_000;
+
+/** Silence by which a peer is given up, in milliseconds. */
+export const DROP_BY_MS = 90_000;
 
 /** A round that comes this late shows that the process was busy, and nothing of its peers, in milliseconds. */
 const BUSY_MS = 2_000;
@@ -53,9 +58,9 @@ export class SilenceWatch {
     for (const connection of this.#watched) {
       // What the peers sent meanwhile has not been read: nobody has been silent.
       if (busy) connection.rejuvenate();
-      const rounds = connection.age();
-      if (rounds > DROP_AFTER) connection.terminate();
-      else if (rounds > ASK_AFTER) connection.probe();
+      const silenceMs = connection.age() * ROUND_MS;
+      if (silenceMs >= DROP_BY_MS) connection.terminate();
+      else if (silenceMs >= ASK_BY_MS) connection.probe();
     }
   }
 }

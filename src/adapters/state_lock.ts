@@ -55,7 +55,12 @@ export interface GatewayLock extends StateLock {
    * Tells whoever reads the lock where the gateway listens: `host` as bound, `::1` without brackets.
    * Called once. A reader sees all of it or nothing. Rejects with {@linkcode StateLockError}.
    */
-  announce(address: { readonly host: string; readonly port: number }): Promise<void>;
+  announce(address: {
+    /** Absent: `ws`. */
+    readonly scheme?: "ws" | "wss";
+    readonly host: string;
+    readonly port: number;
+  }): Promise<void>;
 }
 
 /** Another gateway uses the state folder, or it cannot be locked; the message names it and what to do. */
@@ -144,8 +149,8 @@ async function tryLock(stateDir: string, purpose: LockPurpose): Promise<GatewayL
     file.close();
   };
   return {
-    announce: async ({ host, port }) => {
-      const url = `ws://${host.includes(":") ? `[${host}]` : host}:${port}`;
+    announce: async ({ scheme = "ws", host, port }) => {
+      const url = `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
       const address: ListeningAddress = { url, netNamespace: await ownNamespace("net") };
       try {
         await writeLine(file, address);

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { BufferPool } from "../core/buffer_pool.ts";
 import { type GateBounds, HandshakeGate } from "../core/handshake_gate.ts";
+import { plainAddress } from "../core/host.ts";
 import { FrameTools } from "../core/websocket_frame.ts";
 import type { Listen, Listener, ListenOptions } from "../ports/listener.ts";
 import { type ByteStream, FramedSocket, type SocketHouse } from "./framed_socket.ts";
@@ -10,16 +11,17 @@ import { listenError } from "./listen_error.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import { RequestStream, type Upgraded } from "./request_stream.ts";
 import { SilenceWatch } from "./silence_watch.ts";
+import { TlsServer } from "./tls_server.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /** Fragments that one message may come in; more close the connection, as each costs far more than its bytes. */
-const MAX_FRAGMENTS = 1_024;
+export const MAX_FRAGMENTS = 1_024;
 
-/** Connections at once, of every kind; one more is closed at once. */
+/** Connections at once, of every kind and wire; a wire has a lower bound, at which it says so before it closes. */
 const MAX_CONNECTIONS = 25_000;
 
-/** Connections that have not sent a whole request head. */
-const SILENT_BOUNDS: GateBounds = { perSource: 1_024, total: 4_096 };
+/** Connections that speak HTTP, or nothing yet; when there are more, the oldest of their source gives way. */
+export const HTTP_BOUNDS: GateBounds = { perSource: 1_024, total: 4_096 };
 
 /** Default bound of a request's body, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -28,39 +30,84 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const ACCEPT_PAUSE_MS = 100;
 
 /** Starts a listener for HTTP and WebSockets on one port. */
-export const listenTcp: Listen = (options: ListenOptions): Promise<Listener> => {
+export const listenTcp: Listen = async (options: ListenOptions): Promise<Listener> => {
+  const { hostname, port, tls } = options;
+  const listener = new TcpListener(options);
   try {
-    return Promise.resolve(new TcpListener(options));
+    const accept: Accept = (stream, address) => listener.serve(stream, address);
+    if (tls !== undefined) {
+      listener.open(await TlsServer.listen({ hostname, port, ...tls, accept }));
+    } else listener.open(new TcpServer({ hostname, port, accept, failed: options.failed }));
+    return listener;
   } catch (error) {
-    return Promise.reject(listenError(error, options));
+    throw listenError(error, options);
   }
 };
 
+/** Takes a connection and the address of its peer. */
+type Accept = (stream: ByteStream, remoteAddress: string) => void;
+
+/** What accepts connections. */
+interface Server {
+  readonly port: number;
+  close(): void;
+}
+
+/** Accepts plain TCP connections. */
+class TcpServer implements Server {
+  readonly port: number;
+  readonly #listener: Deno.TcpListener;
+  #closed = false;
+
+  constructor(options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly accept: Accept;
+    readonly failed?: (error: unknown) => void;
+  }) {
+    const { hostname, port, accept, failed } = options;
+    this.#listener = Deno.listen({ hostname, port });
+    this.port = this.#listener.addr.port;
+    this.#run(accept, failed);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#listener.close();
+  }
+
+  async #run(accept: Accept, failed?: (error: unknown) => void): Promise<void> {
+    while (!this.#closed) {
+      try {
+        const stream = await this.#listener.accept();
+        stream.setNoDelay(true);
+        accept(stream, stream.remoteAddr.hostname);
+      } catch (error) {
+        if (this.#closed) return;
+        failed?.(error);
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+      }
+    }
+  }
+}
+
 class TcpListener implements Listener {
   readonly hostname: string;
-  readonly port: number;
   readonly #options: ListenOptions;
-  readonly #server: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
+  #server: Server | undefined;
   readonly #sockets = new Set<FramedSocket>();
   readonly #requests = new Set<RequestStream>();
-  readonly #silent = new HandshakeGate(SILENT_BOUNDS);
+  readonly #unproven = new HandshakeGate(HTTP_BOUNDS);
   readonly #watch = new SilenceWatch(this.#sockets);
   readonly #house: SocketHouse;
   /** Those of routes with bounds of their own. */
   readonly #houses = new Map<number, SocketHouse>();
-  readonly #accepting: Promise<void>;
-  #stopping = false;
+  #stopped: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(options: ListenOptions) {
-    const { hostname, port, tls } = options;
     this.#options = options;
-    this.#server = tls === undefined
-      ? Deno.listen({ hostname, port })
-      : Deno.listenTls({ hostname, port, cert: tls.cert, key: tls.key });
-    this.hostname = hostname;
-    const { addr } = this.#server;
-    this.port = addr.transport === "tcp" ? addr.port : port;
+    this.hostname = options.hostname;
     this.#house = {
       limits: { maxMessageBytes: options.maxMessageBytes, maxFragments: MAX_FRAGMENTS },
       tools: new FrameTools(readAscii),
@@ -69,13 +116,23 @@ class TcpListener implements Listener {
       turns: new WriteTurns(() => this.#sockets.size),
       failed: (error) => options.failed?.(error),
     };
-    this.#accepting = this.#accept();
   }
 
-  async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
-    this.#server.close();
-    await this.#accepting;
+  get port(): number {
+    return this.#server?.port ?? this.#options.port;
+  }
+
+  /** Takes in the server whose connections it serves. */
+  open(server: Server): void {
+    this.#server = server;
+  }
+
+  stop(graceMs: number): Promise<void> {
+    return this.#stopped ??= this.#stop(graceMs);
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#server?.close();
     for (const requests of this.#requests) requests.finish();
     if (this.#requests.size + this.#sockets.size > 0) {
       const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
@@ -84,39 +141,26 @@ class TcpListener implements Listener {
       clearTimeout(deadline);
     }
     this.#watch.stop();
+    this.#house.turns.stop();
   }
 
-  async #accept(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        this.#serve(await this.#server.accept());
-      } catch (error) {
-        if (this.#stopping) return;
-        this.#options.failed?.(error);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
-      }
-    }
-  }
-
-  #serve(stream: Deno.TcpConn | Deno.TlsConn): void {
+  /** Serves a connection until its end. */
+  serve(stream: ByteStream, address: string): void {
     if (this.#requests.size + this.#sockets.size >= MAX_CONNECTIONS) return stream.close();
-    if ("setNoDelay" in stream) stream.setNoDelay(true);
     const { serve, maxBodyBytes = MAX_BODY_BYTES, tls } = this.#options;
-    const { remoteAddr } = stream;
-    const remoteAddress = remoteAddr.transport === "tcp" ? plainAddress(remoteAddr.hostname) : "";
-    const spoke = this.#silent.enter(remoteAddress, () => {
-      spoke();
+    const remoteAddress = plainAddress(address);
+    const leave = this.#unproven.enter(remoteAddress, () => {
+      leave();
       requests.close();
     });
-    const { failed } = this.#house;
     const requests = new RequestStream(stream, {
-      house: { serve, maxBodyBytes, failed, spoke },
+      house: { serve, maxBodyBytes, failed: this.#house.failed },
       arrival: { remoteAddress, secure: tls !== undefined },
     });
     this.#requests.add(requests);
     // Not awaited: nothing of the requests shall stay in memory while a socket lives.
     requests.run().then((upgraded) => {
-      spoke();
+      leave();
       this.#requests.delete(requests);
       if (upgraded === undefined) this.#departed();
       else this.#adopt(stream, upgraded);
@@ -124,7 +168,7 @@ class TcpListener implements Listener {
   }
 
   #adopt(stream: ByteStream, { accept, protocol, maxMessageBytes, rest }: Upgraded): void {
-    const socket = new FramedSocket(stream, this.#houseOf(maxMessageBytes), protocol);
+    const socket = new FramedSocket(stream, this.#houseOf(maxMessageBytes), { protocol });
     this.#sockets.add(socket);
     this.#watch.start();
     try {
@@ -158,11 +202,6 @@ class TcpListener implements Listener {
   #departed(): void {
     if (this.#requests.size + this.#sockets.size === 0) this.#emptied?.();
   }
-}
-
-/** An IPv4 peer of a dual-stack socket in its usual form. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 const { latin1Slice } = Buffer.prototype;

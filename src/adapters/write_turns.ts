@@ -20,14 +20,17 @@ const CROWD_GAP_MS = 3;
 /** Puts what is sent close together on one connection into one write. */
 export class WriteTurns {
   readonly #connections: () => number;
+  readonly #now: () => number;
   #turn: Flushable[] = [];
   #crowd = new Set<Flushable>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #lastEventAt = -Infinity;
   #hurry: boolean | undefined;
 
-  /** `connections` tells how many there are now. */
-  constructor(connections: () => number) {
+  /** `connections` tells how many there are now; `now`: a monotonic clock in milliseconds. */
+  constructor(connections: () => number, now: () => number = () => performance.now()) {
     this.#connections = connections;
+    this.#now = now;
   }
 
   /**
@@ -47,10 +50,16 @@ export class WriteTurns {
     this.#crowd.delete(connection);
   }
 
+  /** All connections are gone. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   /** Whether the events of this turn follow close upon others; one answer for all of the turn. */
   #hurried(): boolean {
     if (this.#hurry === undefined) {
-      const now = performance.now();
+      const now = this.#now();
       this.#hurry = now - this.#lastEventAt < CROWD_GAP_MS;
       this.#lastEventAt = now;
       queueMicrotask(() => this.#hurry = undefined);
@@ -60,7 +69,7 @@ export class WriteTurns {
 
   #wait(connection: Flushable): void {
     this.#crowd.add(connection);
-    if (this.#crowd.size === 1) setTimeout(this.#endWait, CROWD_DELAY_MS);
+    this.#timer ??= setTimeout(this.#endWait, CROWD_DELAY_MS);
   }
 
   readonly #endTurn = (): void => {
@@ -70,6 +79,7 @@ export class WriteTurns {
   };
 
   readonly #endWait = (): void => {
+    this.#timer = undefined;
     const held = this.#crowd;
     this.#crowd = new Set();
     for (const connection of held) connection.flush();

@@ -16,7 +16,11 @@ const LINK_LOCAL = /^(?:fe[89ab][0-9a-f]:|169\.254\.)/i;
  * IPv4 first. None for one that is bound to a single address, whose own URL says it.
  */
 export function otherAddresses(
-  { host, port }: { readonly host: string; readonly port: string },
+  { scheme, host, port }: {
+    readonly scheme: string;
+    readonly host: string;
+    readonly port: string;
+  },
   interfaces: readonly Interface[],
 ): readonly string[] {
   if (host !== "0.0.0.0" && host !== "::") return [];
@@ -27,5 +31,5 @@ export function otherAddresses(
     outside.filter((own) => own.family === family).map(({ address }) => address);
   const addresses = new Set([...ofFamily("IPv4"), ...(host === "::" ? ofFamily("IPv6") : [])]);
   return [...addresses].slice(0, MAX_ADDRESSES)
-    .map((address) => `ws://${reachableHost(address)}:${port}`);
+    .map((address) => `${scheme}//${reachableHost(address)}:${port}`);
 }

@@ -75,8 +75,9 @@ function surviveRejections(terminal: Terminal): () => void {
 
 function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags): void {
   const { host, url } = gateway;
+  const { protocol: scheme, port } = new URL(url);
   const others = otherAddresses(
-    { host, port: new URL(url).port || "80" },
+    { scheme, host, port: port || (scheme === "wss:" ? "443" : "80") },
     Deno.networkInterfaces(),
   );
   if (flags.json === true) {

@@ -145,6 +145,37 @@ const provider = section({
   models: v.optional(mark(listOf(modelDefinition), { label: "Models" }), []),
 });
 
+const tls = v.pipe(
+  section({
+    enabled: v.optional(
+      mark(flag(), {
+        label: "TLS",
+        help: "Whether connections are encrypted by the gateway itself.",
+        restart: true,
+      }),
+      false,
+    ),
+    certPath: v.optional(
+      mark(text(), {
+        label: "Certificate",
+        help: "File of the certificate chain, as PEM.",
+        restart: true,
+      }),
+    ),
+    keyPath: v.optional(
+      mark(text(), { label: "Private key", help: "File of its key, as PEM.", restart: true }),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ enabled, certPath, keyPath }) =>
+        !enabled || (certPath !== undefined && keyPath !== undefined),
+      "needs gateway.tls.certPath and gateway.tls.keyPath",
+    ),
+    ["enabled"],
+  ),
+);
+
 const gateway = v.pipe(
   section({
     port: v.optional(
@@ -217,6 +248,7 @@ const gateway = v.pipe(
       ),
       {},
     ),
+    tls: v.optional(mark(tls, { label: "TLS" })),
     trustedProxies: v.optional(
       mark(
         listOf(v.pipe(text(), v.check(isProxyAddress, "must be an IP address or a range"))),

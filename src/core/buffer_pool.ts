@@ -1,7 +1,10 @@
 /** Buffers for bytes on their way out, used again so that a small write costs no allocation. */
 
-/** Sizes that are kept, in bytes; what is larger is made for its purpose and forgotten. */
-const SIZES = [512, 2_048, 8_192, 32_768] as const;
+/** The largest buffer that is used again, in bytes; what is larger is made for its purpose and forgotten. */
+export const LARGEST_POOLED_BYTES = 32_768;
+
+/** Sizes that are kept, in bytes. */
+const SIZES = [512, 2_048, 8_192, LARGEST_POOLED_BYTES] as const;
 
 /** Bytes of each size that are kept for later; more than a busy moment needs is given up. */
 const MAX_KEPT_BYTES = 1024 * 1024;
@@ -26,6 +29,3 @@ export class BufferPool {
     if (kept !== undefined && kept.length * buffer.length < MAX_KEPT_BYTES) kept.push(buffer);
   }
 }
-
-/** The largest buffer that is used again, in bytes. */
-export const LARGEST_POOLED_BYTES = 32_768;

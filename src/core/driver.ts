@@ -37,8 +37,14 @@ export interface Wire<T extends WireTypes> {
   ended?(summary: { readonly sequence: number; readonly code: number }): void;
 }
 
-/** How long a peer that is behind may take nothing at all, in milliseconds, before it is closed. */
-export const STALL_DEADLINE_MS = 10_000;
+/** How long a peer that is behind may take next to nothing, in milliseconds, before it is closed. */
+export const STALL_DEADLINE_MS = 8_000;
+
+/** Bytes that are next to nothing in that time: the slowest modem takes more. */
+const STALL_BYTES = 4 * 1024;
+
+/** How long such a peer, which reads no close frame either, stays after it was sent, in milliseconds. */
+export const SLOW_CLOSE_MS = 1_000;
 
 /** Starts serving `link` with `wire`. Returns a way to look at the connection and to end it. */
 export function drive<T extends WireTypes>(
@@ -73,6 +79,8 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   #unsubscribe: (() => void) | undefined;
   #abort: AbortController | undefined;
   #stall: (() => void) | undefined;
+  /** Takes back the end of a peer that was given up. */
+  #deadline: (() => void) | undefined;
   #busy = false;
   #paused = false;
   /** The peer asks for nothing more. */
@@ -105,7 +113,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   }
 
   overflowed(): void {
-    this.close(1008, "slow consumer");
+    this.#giveUp();
   }
 
   // What the link tells.
@@ -129,6 +137,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   closed(code: number): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
+    this.#deadline?.();
     this.#guard(() => this.#feed({ type: "close", code }));
     this.#release();
     this.#wire.ended?.({ sequence: this.#outbox.sequence, code });
@@ -297,12 +306,12 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
     }
   }
 
-  /** A peer that takes nothing at all for a while is gone or means harm; what waits for it is given up. */
+  /** A peer that takes next to nothing for a while is gone or means harm; what waits for it is given up. */
   #watchStall(before: number): void {
     this.#stall = this.#schedule(STALL_DEADLINE_MS, () => {
       if (!this.#paused || this.#phase !== "open") return;
       const now = this.#outbox.buffered;
-      if (now >= before) this.close(1008, "slow consumer");
+      if (now > before - STALL_BYTES) this.#giveUp();
       else this.#watchStall(now);
     });
   }
@@ -311,6 +320,13 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   #leaveIfDone(): void {
     if (!this.#finished || this.#running > 0 || this.#busy) return;
     if (this.#outbox.buffered <= this.#link.buffered) this.close(1000, "");
+  }
+
+  /** Closes to a peer that does not read, and does not wait long for it to read that. */
+  #giveUp(): void {
+    if (this.#phase !== "open") return;
+    this.close(1008, "slow consumer");
+    this.#deadline = this.#schedule(SLOW_CLOSE_MS, () => this.#link.terminate());
   }
 
   #release(): void {

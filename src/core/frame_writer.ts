@@ -1,7 +1,7 @@
 /** Puts WebSocket frames together, so that all that is sent in one turn goes out in one write. */
 
 import { type BufferPool, LARGEST_POOLED_BYTES } from "./buffer_pool.ts";
-import { Envelope } from "./shared_text.ts";
+import type { Envelope } from "./shared_text.ts";
 import { MAX_FRAME_HEAD_BYTES, OPCODE, writeHead, writtenHeadLength } from "./websocket_frame.ts";
 
 /** Bytes that are ready to be written: `buffer[start, end)`. */

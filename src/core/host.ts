@@ -9,9 +9,14 @@ export function hostName(authority: string): string {
   return trimmed.replace(/:\d*$/, "");
 }
 
+/** An address in its usual form: IPv4 that a dual-stack socket tells as IPv6 is IPv4 again. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
+}
+
 /** Whether an address is the machine itself: 127.0.0.0/8, `::1`, and the IPv4 ones written as IPv6. */
 export function isLoopbackAddress(address: string): boolean {
-  const plain = address.toLowerCase().replace(/^::ffff:/, "");
+  const plain = plainAddress(address.toLowerCase());
   return plain === "::1" || isIpv4(plain) && plain.startsWith("127.");
 }
 
@@ -82,7 +87,7 @@ export function addressInRange(address: string, range: string): boolean {
 
 /** An address as a number and its width in bits; IPv4 written as IPv6 counts as IPv4. */
 function addressBits(address: string): { value: bigint; width: number } | undefined {
-  const plain = address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+  const plain = plainAddress(address.toLowerCase());
   if (isIpv4(plain)) {
     const value = plain.split(".").reduce((sum, part) => sum * 256n + BigInt(part), 0n);
     return { value, width: 32 };

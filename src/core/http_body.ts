@@ -5,7 +5,7 @@ import type { HttpRefusal } from "./http_response.ts";
 import { isTokenByte } from "./http_syntax.ts";
 
 /** Digits of a chunk size; eight say 4 GiB. */
-export const MAX_CHUNK_SIZE_DIGITS = 8;
+const MAX_CHUNK_SIZE_DIGITS = 8;
 
 /** Bytes of the extensions of one chunk, which mean nothing here and are skipped. */
 export const MAX_CHUNK_EXTENSION_BYTES = 256;

@@ -16,8 +16,6 @@ import { isAuthority, isToken, isTokenRange, listHas } from "./http_syntax.ts";
 import { quote } from "./quote.ts";
 import { readUpgrade } from "./websocket_handshake.ts";
 
-export { type HeadLimits, MAX_HEAD_BYTES, MAX_HEAD_FIELDS, MAX_TARGET_BYTES };
-
 /** Digits of a Content-Length; one more might not be a safe integer. */
 const MAX_LENGTH_DIGITS = 15;
 
@@ -55,7 +53,7 @@ export type RequestBody =
 
 /**
  * A request up to its body. Each field's value has memory of its own, so that keeping one for the life of
- * a connection does not keep the head; a subprotocol may share the memory of the list that it came in.
+ * a connection does not keep the head.
  */
 export interface RequestHead {
   /** A token in upper case, such as `GET`. */
@@ -63,10 +61,11 @@ export interface RequestHead {
   /** Path and query; starts with `/`; printable ASCII without `#`. */
   readonly target: string;
   readonly version: "1.0" | "1.1";
-  /** Every field; values are bytes as Latin-1. */
+  /**
+   * Every field; values are bytes as Latin-1. Host is the authority of a target in absolute form where the
+   * client sent no other, and only an HTTP/1.0 client may name none at all.
+   */
   readonly headers: Headers;
-  /** Host and port as the client wrote them; empty where an HTTP/1.0 client named none. */
-  readonly host: string;
   readonly body: RequestBody;
   /** Whether the client takes another answer on the connection. */
   readonly keepAlive: boolean;
@@ -74,8 +73,6 @@ export interface RequestHead {
   readonly upgrade: "websocket" | "none";
   /** Of an opening handshake: 16 bytes in base64. */
   readonly webSocketKey?: string;
-  /** Of an opening handshake: what the client offers, in its order, each once. */
-  readonly subprotocols: readonly string[];
   /** The client waits for `100 Continue` before it sends its body. */
   readonly expectContinue: boolean;
 }
@@ -108,11 +105,6 @@ export class RequestHeadReader {
       targetBytes: limits.targetBytes ?? MAX_TARGET_BYTES,
     };
     this.#scanner = new HeadScanner(this.#limits);
-  }
-
-  /** Whether a part of a head came and its end did not: the time for a head should be running. */
-  get partial(): boolean {
-    return this.#filled > 0;
   }
 
   /** Reads on. Bytes after the end of a head are not looked at. */
@@ -222,8 +214,8 @@ function readHead(source: HeadSource, limits: HeadLimits): RequestHead | HttpRef
   const fields = readFields(source);
   if ("state" in fields) return fields;
   const { method, target, version } = request;
-  const host = readHost(fields, request);
-  if (typeof host === "object") return host;
+  const hostFault = settleHost(fields, request);
+  if (hostFault !== undefined) return hostFault;
   const body = readBodyKind(fields, version);
   if ("state" in body) return body;
   const connection = fields.connection.join();
@@ -242,19 +234,16 @@ function readHead(source: HeadSource, limits: HeadLimits): RequestHead | HttpRef
   if (expect !== "" && expect !== "100-continue") {
     return refused(417, `cannot meet the expectation ${quote(expect, QUOTED_CHARS)}; send none`);
   }
-  const websocket = upgrade.state === "websocket";
   return {
     method,
     target,
     version,
     headers: fields.headers,
-    host,
     body,
     keepAlive: !listHas(connection, "close") &&
       (version === "1.1" || listHas(connection, "keep-alive")),
     upgrade: upgrade.state,
-    ...(websocket ? { webSocketKey: upgrade.key } : {}),
-    subprotocols: websocket ? upgrade.subprotocols : [],
+    ...(upgrade.state === "websocket" ? { webSocketKey: upgrade.key } : {}),
     expectContinue: expect !== "" && body.kind !== "none",
   };
 }
@@ -353,13 +342,13 @@ function decisive(name: string, fields: HeadFields): string[] | undefined {
   }
 }
 
-/** The one host that the request names. */
-function readHost({ hosts, headers }: HeadFields, line: RequestLine): string | HttpRefusal {
+/** Sees to it that the request names one host, in its Host field. */
+function settleHost({ hosts, headers }: HeadFields, line: RequestLine): HttpRefusal | undefined {
   const [host] = hosts;
   if (hosts.length > 1) return refused(400, "send one Host field");
   if (host === undefined) {
     if (line.version === "1.1") return refused(400, "send a Host field");
-    if (line.authority === undefined) return "";
+    if (line.authority === undefined) return undefined;
   }
   const named = host ?? line.authority ?? "";
   if (!isAuthority(named)) {
@@ -373,7 +362,7 @@ function readHost({ hosts, headers }: HeadFields, line: RequestLine): string | H
     return refused(400, "the request target and Host name different hosts; send the same");
   }
   if (host === undefined) headers.set("host", named);
-  return named;
+  return undefined;
 }
 
 /** Where the body ends (RFC 9112, section 6.3), or why that is not clear. */

@@ -50,8 +50,6 @@ export interface SwitchingOptions {
   readonly accept: string;
   /** The subprotocol that was chosen; left out where it is no token. */
   readonly protocol?: string;
-  /** The application's fields. */
-  readonly headers?: Iterable<HeaderField>;
 }
 
 /** Ends a chunked body: the last chunk and no trailers. Never written to. */
@@ -153,20 +151,16 @@ export function chunk(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return framed;
 }
 
-/** The 101 that turns a connection into a WebSocket; the application's fields of the handshake are dropped. */
+/** The 101 that turns a connection into a WebSocket. */
 export function switchingProtocols(options: SwitchingOptions): Uint8Array<ArrayBuffer> {
-  const { accept, protocol, headers = [] } = options;
-  const fields = fieldLines(
-    headers,
-    (name) => !CONNECTION_FIELDS.includes(name) && !name.startsWith("sec-websocket-"),
-  );
+  const { accept, protocol } = options;
   const chosen = protocol !== undefined && isToken(protocol)
     ? `sec-websocket-protocol: ${protocol}${LINE_END}`
     : "";
   return latin1(
     `HTTP/1.1 101 Switching Protocols${LINE_END}upgrade: websocket${LINE_END}` +
       `connection: Upgrade${LINE_END}sec-websocket-accept: ${visible(accept)}${LINE_END}` +
-      `${chosen}${fields.lines}${LINE_END}`,
+      `${chosen}${LINE_END}`,
   );
 }
 

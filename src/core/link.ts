@@ -13,7 +13,7 @@ export interface LinkListener {
    * never tells it. Without this, such a connection is over.
    */
   finished?(): void;
-  /** The link is gone; nothing follows. 1006 when the peer vanished without a close. */
+  /** The link is gone; nothing follows. {@linkcode VANISHED} when there was no close frame. */
   closed(code: number, reason: string): void;
 }
 
@@ -50,6 +50,10 @@ export interface Link {
   /** Bytes accepted by {@linkcode send} that the operating system has not taken yet. */
   readonly buffered: number;
 }
+
+/** Codes that no close frame carries (RFC 6455, section 7.4.1): it named none, or there was no close frame. */
+export const NO_CODE = 1005;
+export const VANISHED = 1006;
 
 /** The most bytes that a close frame's reason holds (RFC 6455, section 5.5). */
 export const MAX_CLOSE_REASON_BYTES = 123;

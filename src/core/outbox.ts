@@ -61,6 +61,7 @@ export class Outbox<Frame> {
   // Made when a peer is behind for the first time, which most never are.
   #urgent: Waiting[] = NONE;
   #waiting: Waiting[] = NONE;
+  #urgentBytes = 0;
   #waitingBytes = 0;
   #sequence = 0;
   #closed = false;
@@ -79,13 +80,14 @@ export class Outbox<Frame> {
 
   /** Bytes that wait here and in the link. Counted in UTF-16 units, so exact for ASCII. */
   get buffered(): number {
-    return this.#waitingBytes + this.#link.buffered;
+    return this.#urgentBytes + this.#waitingBytes + this.#link.buffered;
   }
 
   /** Sends or queues one frame. False when it was dropped or the outbox is closed. */
   send(frame: Frame, delivery: Delivery): boolean {
     if (this.#closed) return false;
-    const blocked = this.#waitingBytes > 0 || this.#link.buffered > LINK_HIGH_WATER_BYTES;
+    const blocked = this.#urgentBytes + this.#waitingBytes > 0 ||
+      this.#link.buffered > LINK_HIGH_WATER_BYTES;
     if (!blocked) {
       const data = this.#owner.encode(frame, this.#take(delivery));
       this.#link.send(data, delivery.sequenced ? PATIENT : undefined);
@@ -95,33 +97,45 @@ export class Outbox<Frame> {
     if (delivery.overflow === "coalesce" && this.#replace(frame, delivery)) return true;
     const sequence = this.#take(delivery);
     const data = this.#owner.encode(frame, sequence);
-    const bound = delivery.overflow === "hold" ? MAX_HELD_BYTES : this.#maxBytes;
-    if (this.buffered + data.length > bound) {
+    // Events have a bound of their own: a client that reads a long answer is not late with them.
+    const beyond = delivery.overflow === "hold"
+      ? this.buffered + data.length > MAX_HELD_BYTES
+      : this.#waitingBytes + data.length > this.#maxBytes;
+    if (beyond) {
       this.close();
       this.#owner.overflowed();
       return false;
     }
     // A numbered frame may not overtake another; answers carry no number and go first.
     const waiting = { data, sequence, delivery };
-    if (delivery.sequenced) this.#waiting = added(this.#waiting, waiting);
-    else this.#urgent = added(this.#urgent, waiting);
-    this.#waitingBytes += data.length;
+    if (delivery.sequenced) {
+      this.#waiting = added(this.#waiting, waiting);
+      this.#waitingBytes += data.length;
+    } else {
+      this.#urgent = added(this.#urgent, waiting);
+      this.#urgentBytes += data.length;
+    }
     return true;
   }
 
   /** The link has room: passes on what waits, answers first. */
   drain(): void {
-    for (const queue of [this.#urgent, this.#waiting]) {
-      let sent = 0;
-      for (const item of queue) {
-        if (this.#link.buffered > LINK_HIGH_WATER_BYTES) break;
-        this.#link.send(item.data);
-        this.#waitingBytes -= item.data.length;
-        sent++;
-      }
-      if (sent > 0) queue.splice(0, sent);
-      if (queue.length > 0) return;
+    this.#urgentBytes -= this.#pass(this.#urgent);
+    if (this.#urgent.length === 0) this.#waitingBytes -= this.#pass(this.#waiting);
+  }
+
+  /** Hands the link what it has room for; the length of it. */
+  #pass(queue: Waiting[]): number {
+    let length = 0;
+    let sent = 0;
+    for (const item of queue) {
+      if (this.#link.buffered > LINK_HIGH_WATER_BYTES) break;
+      this.#link.send(item.data);
+      length += item.data.length;
+      sent++;
     }
+    if (sent > 0) queue.splice(0, sent);
+    return length;
   }
 
   /** Forgets what waits; later frames are refused. */
@@ -129,6 +143,7 @@ export class Outbox<Frame> {
     this.#closed = true;
     this.#urgent = NONE;
     this.#waiting = NONE;
+    this.#urgentBytes = 0;
     this.#waitingBytes = 0;
   }
 

@@ -15,7 +15,10 @@ export class SharedText {
   }
 }
 
-/** One text message: shared text between two short pieces of its own. */
+/**
+ * One text message: shared text between two short pieces of its own. Each of the three is well-formed by
+ * itself, as its bytes are made by itself.
+ */
 export class Envelope {
   readonly before: string;
   readonly shared: SharedText;

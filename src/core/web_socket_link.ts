@@ -1,7 +1,7 @@
 /** A runtime's own WebSocket as a link, as far as the Web's surface goes. */
 
 import type { Schedule } from "./driver.ts";
-import type { Link, LinkListener, Outgoing } from "./link.ts";
+import { type Link, type LinkListener, type Outgoing, VANISHED } from "./link.ts";
 import { READY_STATE, type ServerSocket } from "./web_socket.ts";
 
 /** How often a socket that is behind is asked whether it has caught up, in milliseconds; no event tells. */
@@ -12,9 +12,6 @@ const BEHIND_BYTES = 16 * 1024;
 
 /** Bytes that may come while reading is paused, as such a socket cannot stop its peer; more end it with 1008. */
 const MAX_PAUSED_BYTES = 1024 * 1024;
-
-/** What stands for a connection that ended without a close frame. */
-const VANISHED = 1006;
 
 /** The link of a socket: the one that it brings, or one made of its Web surface. */
 export function linkOf(socket: ServerSocket, schedule: Schedule): Link {

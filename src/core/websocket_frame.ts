@@ -3,7 +3,8 @@
  * any split become messages, messages become bytes for one write.
  */
 
-import { Utf8Check } from "./utf8_check.ts";
+import { NO_CODE, VANISHED } from "./link.ts";
+import { PartialMessage } from "./partial_message.ts";
 
 /** Frame types (RFC 6455, section 5.2). */
 export const OPCODE = {
@@ -111,11 +112,11 @@ const MIN_WORDWISE_BYTES = 16;
 /** The bits of a word that are set where one of its bytes is not ASCII. */
 const ASCII_TEST = 0x80808080 | 0;
 
-/** Bytes that a message in pieces is given room for at first; it grows with what really came. */
-const FIRST_ROOM_BYTES = 4 * 1024;
+/** Bytes of a mask's key. */
+const MASK_BYTES = 4;
 
-/** The longest head that a client writes: two bytes, a length of eight, a key of four. */
-const MAX_CLIENT_HEAD_BYTES = 14;
+/** The longest head that a client writes: two bytes, a length of eight, a key. */
+const MAX_CLIENT_HEAD_BYTES: number = 10 + MASK_BYTES;
 
 const EMPTY = new Uint8Array(0);
 
@@ -196,35 +197,35 @@ export class FrameReader {
         return at;
       }
       // What is wrong already is refused at once, not when the rest of the head has come.
-      if (
-        this.#headLength === 2 && this.#refuse(firstFault(head, 0, this.#message !== undefined))
-      ) {
-        return at;
-      }
+      if (this.#refuse(this.#fault(head, 0, this.#headLength))) return at;
     }
     return -1;
   }
 
   #openFrame(bytes: Uint8Array, at: number, length: number): void {
-    if (this.#refuse(firstFault(bytes, at, this.#message !== undefined))) return;
+    if (this.#refuse(this.#fault(bytes, at, length))) return;
     const first = byteAt(bytes, at);
-    const short = byteAt(bytes, at + 1) & 0x7f;
-    const size = short < 126 ? short : longLength(bytes, at + 2, short);
-    if (size < 0) return void this.#refuse(LENGTH_NOT_MINIMAL);
-    const maskAt = at + length - 4;
+    const maskAt = at + length - MASK_BYTES;
     this.#opcode = first & 0x0f;
     this.#final = (first & 0x80) !== 0;
     this.#mask = byteAt(bytes, maskAt) | byteAt(bytes, maskAt + 1) << 8 |
       byteAt(bytes, maskAt + 2) << 16 | byteAt(bytes, maskAt + 3) << 24;
-    this.#left = size;
+    this.#left = payloadLength(bytes, at);
     this.#inFrame = true;
-    if (this.#opcode >= OPCODE.close) return;
+  }
+
+  /** What the first `known` bytes of a head show to be wrong. */
+  #fault(bytes: Uint8Array, at: number, known: number): FrameViolation | undefined {
+    if (known < 2) return undefined;
     const message = this.#message;
+    const fault = firstFault(bytes, at, message !== undefined);
+    if (fault !== undefined || known < headLength(bytes, at, at + known) - MASK_BYTES) return fault;
+    const size = payloadLength(bytes, at);
+    if (size < 0) return LENGTH_NOT_MINIMAL;
+    if ((byteAt(bytes, at) & 0x0f) >= OPCODE.close) return undefined;
     const { maxMessageBytes, maxFragments } = this.#limits;
-    if ((message?.length ?? 0) + size > maxMessageBytes) this.#refuse(MESSAGE_TOO_LONG);
-    else if (message !== undefined && message.fragments >= maxFragments) {
-      this.#refuse(TOO_MANY_FRAGMENTS);
-    }
+    if ((message?.length ?? 0) + size > maxMessageBytes) return MESSAGE_TOO_LONG;
+    return (message?.fragments ?? 0) >= maxFragments ? TOO_MANY_FRAGMENTS : undefined;
   }
 
   /** Takes `chunk[start, end)` as the next payload bytes of the frame being read. */
@@ -315,58 +316,6 @@ export class FrameReader {
   }
 }
 
-/** A message, or a control frame, that comes in pieces. */
-class PartialMessage {
-  readonly isText: boolean;
-  fragments = 0;
-  #room: Uint8Array<ArrayBuffer> = EMPTY;
-  #length = 0;
-  #check: Utf8Check | undefined;
-
-  constructor(isText: boolean) {
-    this.isText = isText;
-  }
-
-  get length(): number {
-    return this.#length;
-  }
-
-  /** The bytes so far; they are not written to again. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#room.subarray(0, this.#length);
-  }
-
-  /** What came so far cannot be UTF-8, whatever follows. */
-  get broken(): boolean {
-    return this.#check?.broken === true;
-  }
-
-  /** The text does not stop within a character. */
-  get complete(): boolean {
-    return this.#check === undefined || this.#check.complete;
-  }
-
-  /** Adds bytes; up to `expected` more may follow, which does not mean that they come. */
-  add(
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    { ascii, expected }: { readonly ascii: boolean; readonly expected: number },
-  ): void {
-    const length = this.#length + end - start;
-    if (length > this.#room.length) {
-      const wanted = Math.min(length + expected, Math.max(FIRST_ROOM_BYTES, 2 * length));
-      const grown = new Uint8Array(Math.max(length, wanted));
-      grown.set(this.bytes);
-      this.#room = grown;
-    }
-    this.#room.set(chunk.subarray(start, end), this.#length);
-    this.#length = length;
-    if (!this.isText || (ascii && this.complete)) return;
-    (this.#check ??= new Utf8Check()).push(chunk, start, end);
-  }
-}
-
 // Heads.
 
 /** Bytes of the head that begins at `at`, as far as `end` shows it; 0 when it cannot be told yet. */
@@ -374,7 +323,7 @@ function headLength(bytes: Uint8Array, at: number, end: number): number {
   if (end - at < 2) return 0;
   const short = byteAt(bytes, at + 1) & 0x7f;
   // A frame without a mask is refused by its first two bytes and has no more of a head.
-  const mask = (byteAt(bytes, at + 1) & 0x80) === 0 ? 0 : 4;
+  const mask = (byteAt(bytes, at + 1) & 0x80) === 0 ? 0 : MASK_BYTES;
   return 2 + mask + (short < 126 ? 0 : short === 126 ? 2 : 8);
 }
 
@@ -399,7 +348,12 @@ function firstFault(
   return inMessage ? MESSAGE_NOT_ENDED : undefined;
 }
 
-/** A length of two or eight bytes; -1 when a shorter form would have done. Too long ones are Infinity. */
+/** Bytes of the payload by the head at `at`; -1 when a shorter form would have done. Too long ones are Infinity. */
+function payloadLength(bytes: Uint8Array, at: number): number {
+  const short = byteAt(bytes, at + 1) & 0x7f;
+  return short < 126 ? short : longLength(bytes, at + 2, short);
+}
+
 function longLength(bytes: Uint8Array, at: number, short: number): number {
   if (short === 126) {
     const length = byteAt(bytes, at) << 8 | byteAt(bytes, at + 1);
@@ -416,11 +370,8 @@ function longLength(bytes: Uint8Array, at: number, short: number): number {
 /** Whether a close frame may carry this code (RFC 6455, section 7.4). */
 export function isSendableCode(code: number): boolean {
   if (code >= 3000 && code < 5000) return true;
-  return code >= 1000 && code <= 1014 && code !== 1004 && code !== NO_CODE && code !== 1006;
+  return code >= 1000 && code <= 1014 && code !== 1004 && code !== NO_CODE && code !== VANISHED;
 }
-
-/** What stands for a close frame without a code. */
-const NO_CODE = 1005;
 
 const RESERVED_BITS: FrameViolation = { code: 1002, reason: "reserved bits are set" };
 const RESERVED_OPCODE: FrameViolation = { code: 1002, reason: "unknown opcode" };

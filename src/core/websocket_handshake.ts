@@ -35,14 +35,9 @@ export interface UpgradeFields {
 }
 
 /** What a request asks the connection to become. */
-export type Upgrade =
+export type AskedUpgrade =
   | { readonly state: "none" }
-  | {
-    readonly state: "websocket";
-    readonly key: string;
-    /** What the client offers, in its order, each once. */
-    readonly subprotocols: readonly string[];
-  }
+  | { readonly state: "websocket"; readonly key: string }
   | HttpRefusal;
 
 /**
@@ -50,7 +45,7 @@ export type Upgrade =
  * section 7.8), is none; one that names `websocket` and breaks a rule is refused with 400, and one of
  * another version with 426 and the version that is spoken.
  */
-export function readUpgrade(fields: UpgradeFields): Upgrade {
+export function readUpgrade(fields: UpgradeFields): AskedUpgrade {
   if (fields.version === "1.0" || !listHas(fields.upgrade, "websocket")) return { state: "none" };
   if (!listHas(fields.connection, "upgrade")) {
     return refused(
@@ -79,7 +74,7 @@ export function readUpgrade(fields: UpgradeFields): Upgrade {
   if (!subprotocols.every(isToken) || new Set(subprotocols).size !== subprotocols.length) {
     return refused("Sec-WebSocket-Protocol offers tokens, each once, with commas between them");
   }
-  return { state: "websocket", key, subprotocols };
+  return { state: "websocket", key };
 }
 
 /** The value of Sec-WebSocket-Accept for a client's Sec-WebSocket-Key (RFC 6455, section 4.2.2). */

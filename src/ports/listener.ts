@@ -1,4 +1,4 @@
-/** A network listener that speaks HTTP and hands WebSocket upgrades on as links. */
+/** A network listener that speaks HTTP and hands WebSocket upgrades on as sockets. */
 
 import type { Serve } from "../core/serve.ts";
 
@@ -7,7 +7,7 @@ export interface Listener {
   readonly hostname: string;
   /** The port that it has, also when 0 was asked for. */
   readonly port: number;
-  /** Stops accepting; connections still open after `graceMs` are dropped. */
+  /** Stops accepting; connections still open after `graceMs` are dropped. A second call is the first. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -19,7 +19,10 @@ export interface ListenOptions {
   readonly serve: Serve;
   /** Told of a request that could not be answered for a reason of the listener's own; must not throw. */
   readonly failed?: (error: unknown) => void;
-  /** A WebSocket message longer than this closes its connection with 1009. */
+  /**
+   * A WebSocket message longer than this closes its connection with 1009. An adapter over a host's own
+   * server may be unable to hold this bound and the next one, and says so.
+   */
   readonly maxMessageBytes: number;
   /** The body of a request longer than this is refused with 413; absent: 1 MiB. */
   readonly maxBodyBytes?: number;

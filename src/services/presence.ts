@@ -126,6 +126,8 @@ class Board {
   readonly #keys = new Map<ConnectionId, string>();
   #list: readonly PresenceEntry[] | undefined;
   #expiry: Cancel | undefined;
+  /** Clients that leave last are still taken off the list, but nobody is told any more. */
+  #stopped = false;
 
   constructor(options: {
     clock: Clock;
@@ -208,6 +210,7 @@ class Board {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#pacer.stop();
     this.#expiry?.();
     this.#expiry = undefined;
@@ -224,6 +227,7 @@ class Board {
   #announce(): void {
     this.#list = undefined;
     this.#changed();
+    if (this.#stopped) return;
     this.#armExpiry();
     this.#pacer.request();
   }

@@ -3,49 +3,10 @@
 import assert from "node:assert/strict";
 import { ChatClient } from "../support/chat_client.ts";
 import { chatUrl, OPEN, startChat } from "../support/chat_gateway.ts";
-import { within } from "../support/deadline.ts";
+import { runClient } from "../support/client_program.ts";
 import { GatewayProcess } from "../support/gateway_process.ts";
 import { testWithProgram } from "../support/skip.ts";
 import { WireClient } from "../support/wire_client.ts";
-
-/** Runs a program and returns what it printed; what is typed is held back until the program has connected. */
-async function run(
-  program: string,
-  args: readonly string[],
-  { until, lines = [] }: { until: (out: string) => boolean; lines?: readonly string[] },
-): Promise<string> {
-  const child = new Deno.Command(program, {
-    args: [...args],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const drained = child.stderr.pipeTo(new WritableStream());
-  let out = "";
-  let typed = 0;
-  const reading = (async () => {
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      out += text;
-      if (out.includes("Connected to WebSocket chat server")) {
-        for (; typed < lines.length; typed++) {
-          await writer.write(new TextEncoder().encode(`${lines[typed]}\n`));
-        }
-      }
-      if (until(out)) break;
-    }
-  })();
-  await within(reading, `${program} to be answered`, 60_000);
-  await writer.close().catch(() => {});
-  try {
-    child.kill("SIGTERM");
-  } catch {
-    // It has ended.
-  }
-  await child.status;
-  await drained;
-  return out;
-}
 
 testWithProgram("npx", {
   name: "the document's examples work in wscat",
@@ -60,7 +21,7 @@ testWithProgram("npx", {
       '{"type":"chat.send","content":"Hello everyone!","chatType":"group","groupId":"dev-team","groupSubject":"Dev Team"}',
       '{"type":"chat.send","content":"Process this","customData":{"priority":"high","source":"api"}}',
     ];
-    const out = await run(npx, [
+    const out = await runClient(npx, [
       "-y",
       "wscat@6.1.0",
       "-c",
@@ -72,7 +33,7 @@ testWithProgram("npx", {
     assert.equal(typing, 2 * lines.length);
 
     const [alice, bob] = await Promise.all(["Alice", "Bob"].map((name) =>
-      run(npx, [
+      runClient(npx, [
         "-y",
         "wscat@6.1.0",
         "-c",
@@ -110,7 +71,7 @@ testWithProgram("wsdump", {
   fn: async () => {
     await using running = await startChat(OPEN);
     const url = `${running.url}?senderId=user1&senderName=John`;
-    const out = await run("/usr/bin/python3", ["-c", PYTHON, url], {
+    const out = await runClient("/usr/bin/python3", ["-c", PYTHON, url], {
       until: (text) => text.split("Agent: ").length > 2,
     });
     assert.match(out, /^Agent: Connected to WebSocket chat server\nAgent: Hello/);

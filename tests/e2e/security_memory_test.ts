@@ -1,10 +1,11 @@
 /** What hostile input leaves behind in the gateway: nothing. */
 
+import assert from "node:assert/strict";
 import { MAX_CALLS_IN_FLIGHT } from "../../src/protocols/openclaw/machine.ts";
 import { GatewayProcess } from "../support/gateway_process.ts";
 import type { HeapMeter } from "../support/heap_meter.ts";
 import { assertMemoryFlat, type MemoryReading, MIN_MESSAGES } from "../support/memory_watch.ts";
-import { rawRequest } from "../support/raw_socket.ts";
+import { rawRequest, RawSocket } from "../support/raw_socket.ts";
 import { WireClient } from "../support/wire_client.ts";
 
 /** Messages that are on their way at once; fewer than a connection may have in flight. */
@@ -70,6 +71,13 @@ async function memoryOf(gateway: GatewayProcess, meter: HeapMeter): Promise<Memo
   return { heap: await meter.reachableBytes(), resident: await gateway.residentBytes() };
 }
 
+/** Repeats what sends some messages and tells how many, until they make a round; how many that was. */
+async function volleys(send: () => Promise<number>): Promise<number> {
+  let sent = 0;
+  while (sent < MIN_MESSAGES) sent += await send();
+  return sent;
+}
+
 Deno.test("S26 hostile messages after hello leave heap and resident memory as they were", async () => {
   await using gateway = await GatewayProcess.start({ inspect: true });
   const { url, token } = gateway;
@@ -126,17 +134,15 @@ Deno.test("a flood of reads leaves heap and resident memory as they were", async
   let sent = 0;
   await assertMemoryFlat({
     read: () => memoryOf(gateway, heap),
-    round: async () => {
-      const before = sent;
-      while (sent - before < MIN_MESSAGES) {
+    round: () =>
+      volleys(async () => {
         client.frames.length = 0;
         for (let at = 0; at < READS_AT_ONCE; at++) {
           client.send(READS[sent % READS.length]!(100_000 + ++sent));
         }
         await client.frame(() => answers() === READS_AT_ONCE, { what: "all answers" });
-      }
-      return sent - before;
-    },
+        return READS_AT_ONCE;
+      }),
   });
 });
 
@@ -160,17 +166,37 @@ Deno.test("S26 hostile HTTP requests leave heap and resident memory as they were
   await using gateway = await GatewayProcess.start({ inspect: true });
   const { port } = gateway;
   await using heap = await gateway.heap();
-  let sent = 0;
+  let turn = 0;
+  await assertMemoryFlat({
+    read: () => memoryOf(gateway, heap),
+    round: () =>
+      volleys(async () => {
+        const volley = Array.from({ length: 4 }, () => heads(port, 100_000 + ++turn)).flat();
+        await Promise.all(volley.map((lines) => rawRequest(port, lines)));
+        return volley.length;
+      }),
+  });
+});
+
+/** Requests of one connection that are sent together. */
+const PIPELINED = 50;
+
+Deno.test("S26 requests without end on one connection leave heap and resident memory as they were", async () => {
+  await using gateway = await GatewayProcess.start({ inspect: true });
+  const { port } = gateway;
+  await using heap = await gateway.heap();
+  using socket = await RawSocket.open(port);
+  const request = `GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
   await assertMemoryFlat({
     read: () => memoryOf(gateway, heap),
     round: async () => {
-      const before = sent;
-      while (sent - before < MIN_MESSAGES) {
-        const volley = Array.from({ length: 4 }, () => heads(port, 100_000 + ++sent)).flat();
-        sent += volley.length - 4;
-        await Promise.all(volley.map((lines) => rawRequest(port, lines)));
+      for (let sent = 0; sent < MIN_MESSAGES; sent += PIPELINED) {
+        socket.write(request.repeat(PIPELINED));
+        for (let answered = 0; answered < PIPELINED; answered++) {
+          assert.equal((await socket.answer()).status, 200);
+        }
       }
-      return sent - before;
+      return MIN_MESSAGES;
     },
   });
 });

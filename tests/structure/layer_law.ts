@@ -36,13 +36,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   ui: { layers: ["core", "client", "ui"], packages: [], platform: false, pure: false },
   adapters: {
     layers: ["core", "ports", "adapters"],
-    packages: [
-      "@ai-sdk/anthropic",
-      "@ai-sdk/openai-compatible",
-      "@types/ws",
-      "ai",
-      "ws",
-    ],
+    packages: ["@ai-sdk/anthropic", "@ai-sdk/openai-compatible", "ai"],
     platform: true,
     pure: false,
   },

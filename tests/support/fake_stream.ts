@@ -1,7 +1,7 @@
 /** A byte stream in memory whose network a test plays. */
 
 import type { ByteStream } from "../../src/adapters/framed_socket.ts";
-import { joined } from "./raw_peer.ts";
+import { joined } from "./websocket_frames.ts";
 
 /** Both ends of a connection: the code under test has the {@linkcode ByteStream}, the test the rest. */
 export class FakeStream implements ByteStream {
@@ -32,7 +32,7 @@ export class FakeStream implements ByteStream {
 
   /** All that was written. */
   get written(): Uint8Array<ArrayBuffer> {
-    return joined(this.writes);
+    return joined(...this.writes);
   }
 
   /** The network takes bytes again. */

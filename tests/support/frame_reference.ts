@@ -58,8 +58,10 @@ function* read(stream: Uint8Array, limits: FrameLimits): Generator<FrameEvent> {
       if (message !== undefined && message.frames === limits.maxFragments) {
         throw new Violation(1009);
       }
-      message ??= { text: opcode === 1, bytes: [], frames: 0 };
     }
+    // What the length shows to be wrong does not wait for the key.
+    if (start > stream.length) return;
+    if (!control) message ??= { text: opcode === 1, bytes: [], frames: 0 };
     const end = Math.min(start + Number(length), stream.length);
     const payload = [...stream.subarray(start, end)].map((byte, index) => byte ^ key[index % 4]!);
     const whole = payload.length === Number(length);
@@ -95,7 +97,7 @@ function readHead(stream: Uint8Array, at: number, inMessage: boolean): Head | un
   }
   const lengthBytes = short === 126 ? 2 : short === 127 ? 8 : 0;
   const start = at + 2 + lengthBytes + 4;
-  if (start > stream.length) return undefined;
+  if (start - 4 > stream.length) return undefined;
   let length = lengthBytes === 0 ? BigInt(short) : 0n;
   for (const byte of stream.subarray(at + 2, at + 2 + lengthBytes)) {
     length = length * 256n + BigInt(byte);

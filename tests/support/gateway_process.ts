@@ -372,7 +372,7 @@ class Output {
     this.listening = heard.promise;
     const out = read(child.stdout, (text) => {
       this.out += text;
-      const url = /^listening on (ws:\S+)$/m.exec(this.out)?.[1];
+      const url = /^listening on (wss?:\S+)$/m.exec(this.out)?.[1];
       if (url !== undefined) heard.resolve(url);
     });
     const err = read(child.stderr, (text) => this.err += text);

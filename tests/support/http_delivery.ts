@@ -2,12 +2,8 @@
 
 import assert from "node:assert/strict";
 import { BodyDecoder, type BodyOptions } from "../../src/core/http_body.ts";
-import {
-  type HeadLimits,
-  type RequestBody,
-  type RequestHead,
-  RequestHeadReader,
-} from "../../src/core/http_head.ts";
+import { type RequestBody, type RequestHead, RequestHeadReader } from "../../src/core/http_head.ts";
+import type { HeadLimits } from "../../src/core/http_head_scanner.ts";
 import type { HttpRefusal } from "../../src/core/http_response.ts";
 
 /** What a head reader made of a delivery; `rest` is what came after the head, of this and later pieces. */

@@ -1,7 +1,7 @@
 /** Request heads as text, and what the reader makes of them. */
 
 import assert from "node:assert/strict";
-import type { HeadLimits } from "../../src/core/http_head.ts";
+import type { HeadLimits } from "../../src/core/http_head_scanner.ts";
 import { bytesOf, type HeadOutcome, piecesOf, type PlainHead, readHead } from "./http_delivery.ts";
 
 /** The field that every head of HTTP/1.1 has. */

@@ -167,18 +167,6 @@ export async function exchange(port: number, text: string): Promise<string> {
   return await peer.rest();
 }
 
-/** The server's frames in some bytes; they must be whole. */
-export function framesIn(bytes: Uint8Array): readonly ReceivedFrame[] {
-  const frames: ReceivedFrame[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const found = frameAt(bytes.subarray(at));
-    if (found === undefined) throw new Error(`no whole frame at ${at} of ${bytes.length}`);
-    frames.push(found.frame);
-    at += found.end;
-  }
-  return frames;
-}
-
 function frameAt(bytes: Uint8Array): { frame: ReceivedFrame; end: number } | undefined {
   if (bytes.length < 2) return undefined;
   const [first = 0, second = 0] = bytes;
@@ -198,43 +186,3 @@ function frameAt(bytes: Uint8Array): { frame: ReceivedFrame; end: number } | und
     end: start + length,
   };
 }
-
-/** A frame as a client sends it, masked with a key that is not trivial. */
-export function maskedFrame(
-  opcode: number,
-  payload: string | Uint8Array = "",
-  { final = true }: { readonly final?: boolean } = {},
-): Uint8Array<ArrayBuffer> {
-  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-  const { length } = bytes;
-  const size = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const frame = new Uint8Array(6 + size + length);
-  const view = new DataView(frame.buffer);
-  frame[0] = (final ? 0x80 : 0) | opcode;
-  frame[1] = 0x80 | (size === 0 ? length : size === 2 ? 126 : 127);
-  if (size === 2) view.setUint16(2, length);
-  if (size === 8) view.setBigUint64(2, BigInt(length));
-  frame.set(MASK, 2 + size);
-  for (let at = 0; at < length; at++) {
-    frame[6 + size + at] = (bytes[at] ?? 0) ^ (MASK[at % 4] ?? 0);
-  }
-  return frame;
-}
-
-/** A client's close frame. */
-export function maskedClose(code: number, reason: string = ""): Uint8Array<ArrayBuffer> {
-  return maskedFrame(8, new Uint8Array([code >> 8, code, ...new TextEncoder().encode(reason)]));
-}
-
-/** One after the other. */
-export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
-
-const MASK = [0x9a, 0x3c, 0x07, 0xe1];

@@ -113,6 +113,19 @@ export class RawSocket implements Disposable {
     await this.#until(enough, `${bytes} bytes`);
   }
 
+  /** Writes in as many pieces as there are bytes. */
+  async trickle(data: Uint8Array): Promise<void> {
+    this.#socket.setNoDelay(true);
+    for (let at = 0; at < data.length; at++) {
+      if (!await this.flush(data.subarray(at, at + 1))) return;
+    }
+  }
+
+  /** Waits until a text has come, since the head of the last answer. */
+  async seen(text: string): Promise<void> {
+    await this.#until(() => this.#text().includes(text) || undefined, text);
+  }
+
   /** Reads one HTTP answer. */
   async answer(): Promise<RawAnswer> {
     const head = await this.#until(() => {
@@ -145,15 +158,15 @@ export class RawSocket implements Disposable {
   /** Walks the server's frames, which are not masked. */
   #close(): number | undefined {
     const data = this.#received;
+    const view = new DataView(data.buffer, data.byteOffset, data.length);
     for (let at = 0; at + 2 <= data.length;) {
-      const view = new DataView(data.buffer, data.byteOffset);
       const opcode = (data[at] ?? 0) & 0x0f;
       let length = (data[at + 1] ?? 0) & 0x7f;
-      let start = at + 2;
-      if (length === 126) {
-        length = view.getUint16(start);
-        start += 2;
-      }
+      const more = length < 126 ? 0 : length === 126 ? 2 : 8;
+      const start = at + 2 + more;
+      if (start > data.length) return undefined;
+      if (more === 2) length = view.getUint16(at + 2);
+      else if (more === 8) length = Number(view.getBigUint64(at + 2));
       if (opcode === 8 && length >= 2 && start + 2 <= data.length) return view.getUint16(start);
       at = start + length;
     }

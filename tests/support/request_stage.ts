@@ -22,16 +22,18 @@ export class RequestStage implements AsyncDisposable {
   readonly stream = new FakeStream();
   readonly failures: unknown[] = [];
   readonly requests: RequestStream;
-  /** Heads that came whole. */
+  /** Requests that reached the routes. */
   heads = 0;
   readonly #run: ReturnType<RequestStream["run"]>;
 
   constructor(serve: Serve, options: Partial<RequestHouse> = {}) {
     const house: RequestHouse = {
-      serve,
+      serve: (request, arrival) => {
+        this.heads++;
+        return serve(request, arrival);
+      },
       maxBodyBytes: 1_000,
       failed: (error) => this.failures.push(error),
-      spoke: () => this.heads++,
       times: PATIENT,
       ...options,
     };

@@ -2,14 +2,32 @@
 
 import { join } from "node:path";
 
-/** The programs that tests need: the Debian package that has each, and the names it goes by. */
+/** A program that tests need. */
+interface Wanted {
+  /** The Debian package that has it. */
+  readonly package: string;
+  /** What it goes by. */
+  readonly names: readonly string[];
+  /** Arguments with which it ends well only where all that is needed is there. */
+  readonly asks?: readonly string[];
+}
+
+/** The programs that tests need. */
 export const PROGRAMS = {
   nc: { package: "netcat-openbsd", names: ["nc.openbsd", "nc"] },
   chromium: { package: "chromium", names: ["chromium", "chromium-browser", "google-chrome"] },
   /** Brings the module `websocket` for Debian's Python. */
   wsdump: { package: "python3-websocket", names: ["wsdump"] },
   npx: { package: "npm", names: ["npx"] },
-} as const satisfies Readonly<Record<string, { package: string; names: readonly string[] }>>;
+  curl: { package: "curl", names: ["curl"] },
+  openssl: { package: "openssl", names: ["openssl"] },
+  /** Python with its library `websockets`. */
+  websockets: {
+    package: "python3-websockets",
+    names: ["python3"],
+    asks: ["-c", "import websockets"],
+  },
+} as const satisfies Readonly<Record<string, Wanted>>;
 
 /** A program of {@linkcode PROGRAMS}. */
 export type Program = keyof typeof PROGRAMS;
@@ -36,11 +54,25 @@ export function findProgram(
   names: readonly string[],
   searchPath: string = Deno.env.get("PATH") ?? "",
 ): string | undefined {
+  return programPaths(names, searchPath).next().value ?? undefined;
+}
+
+function* programPaths(names: readonly string[], searchPath: string): Generator<string, undefined> {
   for (const name of names) {
     for (const folder of searchPath.split(":").filter((each) => each !== "")) {
       const path = join(folder, name);
-      if (isExecutable(path)) return path;
+      if (isExecutable(path)) yield path;
     }
+  }
+  return undefined;
+}
+
+/** The first program on PATH that has all that is needed. */
+function findWanted({ names, asks }: Wanted): string | undefined {
+  for (const path of programPaths(names, Deno.env.get("PATH") ?? "")) {
+    if (asks === undefined) return path;
+    const command = new Deno.Command(path, { args: [...asks], stdout: "null", stderr: "null" });
+    if (command.outputSync().success) return path;
   }
   return undefined;
 }
@@ -56,7 +88,7 @@ export function testWithProgram(
     readonly fn: (path: string, test: Deno.TestContext) => void | Promise<void>;
   },
 ): void {
-  const path = findProgram(PROGRAMS[program].names);
+  const path = findWanted(PROGRAMS[program]);
   const verdict = judge(program, { path, ci: Deno.env.get("CI") });
   if (verdict.run) {
     Deno.test(name, (test) => fn(verdict.path, test));

@@ -7,7 +7,7 @@ import { BufferPool } from "../../src/core/buffer_pool.ts";
 import type { LinkListener } from "../../src/core/link.ts";
 import { FrameTools } from "../../src/core/websocket_frame.ts";
 import { FakeStream } from "./fake_stream.ts";
-import { framesIn, type ReceivedFrame } from "./raw_peer.ts";
+import { type ServerFrame, serverFrames } from "./websocket_frames.ts";
 
 /** What a link's listener was told, in order: `text`, `<bytes>`, `drained` or `closed 1000 reason`. */
 export class HeardLink implements LinkListener {
@@ -42,8 +42,8 @@ export class SocketStage implements AsyncDisposable {
   readonly listener = new HeardLink();
   #over: Promise<void> | undefined;
 
-  constructor({ protocol = "" }: { readonly protocol?: string } = {}) {
-    this.socket = new FramedSocket(this.stream, this.house, protocol);
+  constructor(options: { readonly protocol?: string } = {}) {
+    this.socket = new FramedSocket(this.stream, this.house, options);
   }
 
   /** A socket that has a link's listener and runs. */
@@ -69,8 +69,8 @@ export class SocketStage implements AsyncDisposable {
   }
 
   /** The frames that were written. */
-  get frames(): readonly ReceivedFrame[] {
-    return framesIn(this.stream.written);
+  get frames(): readonly ServerFrame[] {
+    return serverFrames(this.stream.written);
   }
 
   /** The frames that were written: `text`, or the name of another kind with its payload. */
@@ -81,10 +81,11 @@ export class SocketStage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.socket.terminate();
     await this.#over;
+    this.house.turns.stop();
   }
 }
 
-function describe({ opcode, payload }: ReceivedFrame): string {
+function describe({ opcode, payload }: ServerFrame): string {
   const text = new TextDecoder();
   if (opcode === 1) return text.decode(payload);
   if (opcode === 2) return `<${payload}>`;

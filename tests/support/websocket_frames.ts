@@ -1,5 +1,12 @@
 /** WebSocket frames by hand: those of a client, right or wrong in any way, and a reader of a server's. */
 
+/** Frame types (RFC 6455, section 5.2). */
+export const TEXT = 1;
+export const BINARY = 2;
+export const CLOSE = 8;
+export const PING = 9;
+export const PONG = 10;
+
 /** The key of the masked examples in RFC 6455, section 5.7. */
 const MASK: readonly number[] = [0x37, 0xfa, 0x21, 0x3d];
 

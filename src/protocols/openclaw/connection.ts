@@ -26,7 +26,7 @@ import {
 import { METHODS } from "./method_table.ts";
 
 /** What a client may send before it is admitted, in bytes: the largest `connect` and some early requests. */
-const MAX_HANDSHAKE_BYTES = MAX_HANDSHAKE_MESSAGE + 16 * 1024;
+export const MAX_HANDSHAKE_BYTES: number = MAX_HANDSHAKE_MESSAGE + 16 * 1024;
 
 /** The methods that a client is told of. */
 const ADVERTISED = [...METHODS.values()].filter((entry) => entry.advertised).map((entry) =>

@@ -23,7 +23,7 @@ export function createOpenClaw(options: OpenClawOptions): OpenClaw {
 }
 
 /** Connections that one gateway serves at once; one more is turned away. */
-const MAX_CONNECTIONS = 20_000;
+export const MAX_CONNECTIONS = 20_000;
 
 class OpenClawWire implements OpenClaw {
   readonly #house: ConnectionHouse;

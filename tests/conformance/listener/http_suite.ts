@@ -159,6 +159,8 @@ export function testHttp({ name, listen, differences }: ListenerUnderTest): void
       assert.equal(teapot.headers.get("x-a"), "1");
       assert.deepEqual(teapot.headers.getSetCookie(), ["a=1", "b=2"]);
       assert.equal(teapot.headers.get("content-length"), "6");
+      const age = Date.now() - Date.parse(teapot.headers.get("date") ?? "");
+      assert.ok(age >= 0 && age < 60_000, `answered ${age} ms ago`);
       assert.equal(await teapot.text(), "teapot");
       const none = await fetch(`${url}/none`);
       assert.deepEqual([none.status, await none.text()], [204, ""]);

@@ -73,13 +73,13 @@ export async function withListener(
     maxBodyBytes: MAX_BODY_BYTES,
     ...others,
   });
-  let stopping: Promise<void> | undefined;
-  const stop = (graceMs: number) => stopping ??= listener.stop(graceMs);
   try {
     const { port } = listener;
+    const stop = (graceMs: number) => listener.stop(graceMs);
     await test({ port, url: `http://127.0.0.1:${port}`, failures, stop });
   } finally {
-    await stop(0);
+    // Once more, where the test has: that is the same stop.
+    await listener.stop(0);
     for (const timer of timers) clearTimeout(timer);
     timers.clear();
   }

@@ -1,5 +1,7 @@
 import { listenNatively } from "../../../src/adapters/native_listener.ts";
+import { testHandshakes } from "./handshake_suite.ts";
 import { testHttp } from "./http_suite.ts";
+import { testLinks } from "./link_suite.ts";
 import type { ListenerUnderTest } from "./listener_stage.ts";
 import { testWebSockets } from "./web_socket_suite.ts";
 
@@ -25,4 +27,6 @@ const NATIVE: ListenerUnderTest = {
 };
 
 testHttp(NATIVE);
+testHandshakes(NATIVE);
 testWebSockets(NATIVE);
+testLinks(NATIVE);

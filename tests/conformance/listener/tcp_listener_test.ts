@@ -1,5 +1,7 @@
 import { listenTcp } from "../../../src/adapters/tcp_listener.ts";
+import { testHandshakes } from "./handshake_suite.ts";
 import { testHttp } from "./http_suite.ts";
+import { testLinks } from "./link_suite.ts";
 import type { ListenerUnderTest } from "./listener_stage.ts";
 import { testWebSockets } from "./web_socket_suite.ts";
 
@@ -24,4 +26,6 @@ const TCP: ListenerUnderTest = {
 };
 
 testHttp(TCP);
+testHandshakes(TCP);
 testWebSockets(TCP);
+testLinks(TCP);

@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
 import { MAX_PINGS } from "../../../src/adapters/framed_socket.ts";
 import { WriteTurns } from "../../../src/adapters/write_turns.ts";
-import { CLOSE_DEADLINE_MS } from "../../../src/core/link.ts";
 import { Envelope, SharedText } from "../../../src/core/shared_text.ts";
 import { READY_STATE } from "../../../src/core/web_socket.ts";
 import { eventually } from "../../support/deadline.ts";
 import { settle } from "../../support/manual_clock.ts";
-import { joined, maskedClose, maskedFrame } from "../../support/raw_peer.ts";
+import {
+  BINARY,
+  clientClose,
+  clientFrame,
+  joined,
+  PING,
+  PONG,
+  TEXT,
+} from "../../support/websocket_frames.ts";
 import { SocketStage } from "../../support/socket_stage.ts";
-
-const TEXT = 1;
-const BINARY = 2;
-const PING = 9;
-const PONG = 10;
 
 Deno.test("all that is sent in a turn is one write, in order", async () => {
   await using stage = SocketStage.started();
@@ -43,8 +45,8 @@ Deno.test("answers to messages that came in one read are one write", async () =>
   const { socket, stream } = stage;
   socket.addEventListener("message", ({ data }) => socket.send(String(data)));
   stage.run();
-  const all = Array.from({ length: 20 }, (_, at) => maskedFrame(TEXT, `${at}`));
-  stream.feed(joined(all));
+  const all = Array.from({ length: 20 }, (_, at) => clientFrame(TEXT, `${at}`));
+  stream.feed(joined(...all));
   await settle();
   assert.equal(stream.writes.length, 1);
   assert.equal(stage.said.length, 20);
@@ -137,7 +139,7 @@ Deno.test("what a listener sends after it dropped the connection goes nowhere", 
     closed: (code) => heard.push(code),
   });
   stage.run();
-  stream.feed(joined([maskedFrame(TEXT, "one"), maskedFrame(TEXT, "two")]));
+  stream.feed(joined(clientFrame(TEXT, "one"), clientFrame(TEXT, "two")));
   await stage.over();
   assert.deepEqual(heard, ["one", 1006]);
   assert.deepEqual(stage.said, []);
@@ -146,8 +148,8 @@ Deno.test("what a listener sends after it dropped the connection goes nowhere", 
 Deno.test("nothing is read before the owner listens", async () => {
   await using stage = new SocketStage();
   const { socket, stream } = stage;
-  stage.run(maskedFrame(TEXT, "behind the handshake"));
-  stream.feed(maskedFrame(TEXT, "later"));
+  stage.run(clientFrame(TEXT, "behind the handshake"));
+  stream.feed(clientFrame(TEXT, "later"));
   await settle();
   assert.equal(stream.reads, 0);
   socket.attach(stage.listener);
@@ -169,8 +171,8 @@ Deno.test("a link that pauses reads no more, not even what it has read", async (
     closed: (code) => heard.push(`closed ${code}`),
   });
   stage.run();
-  const frames = Array.from({ length: 8 }, (_, at) => maskedFrame(TEXT, `${at}`));
-  stream.feed(joined(frames), maskedFrame(TEXT, "8"), maskedClose(1000));
+  const frames = Array.from({ length: 8 }, (_, at) => clientFrame(TEXT, `${at}`));
+  stream.feed(joined(...frames), clientFrame(TEXT, "8"), clientClose(1000));
   await settle();
   const { reads } = stream;
   assert.deepEqual(heard, ["0", "1", "2"]);
@@ -189,174 +191,19 @@ Deno.test("pings are answered, behind what was sent, and too many of them end it
   await using stage = SocketStage.started();
   const { socket, stream } = stage;
   socket.send("first");
-  stream.feed(joined([maskedFrame(PING, "one"), maskedFrame(PING)]));
+  stream.feed(joined(clientFrame(PING, "one"), clientFrame(PING)));
   await settle();
   assert.deepEqual(stage.said, ["first", "pong one", "pong"]);
-  for (let at = 2; at < MAX_PINGS - 1; at++) stream.feed(maskedFrame(at % 2 === 0 ? PONG : PING));
+  for (let at = 2; at < MAX_PINGS - 1; at++) stream.feed(clientFrame(at % 2 === 0 ? PONG : PING));
   await settle();
   assert.equal(socket.readyState, READY_STATE.open);
-  stream.feed(maskedFrame(PONG));
+  stream.feed(clientFrame(PONG));
   await settle();
   assert.equal(stage.said.at(-1), "close 1008 too many pings");
   assert.equal(stream.finished, true, "the close frame is followed by the end");
   stream.feed(null);
   await stage.over();
   assert.deepEqual(stage.heard, ["closed 1006"]);
-});
-
-const VIOLATIONS: readonly [what: string, bytes: Uint8Array, said: RegExp][] = [
-  ["a frame without a mask", new Uint8Array([0x81, 0x00]), /^close 1002 /],
-  ["text that is not UTF-8", maskedFrame(TEXT, new Uint8Array([0xc0])), /^close 1007 /],
-  ["a message that is too long", maskedFrame(BINARY, new Uint8Array(100_001)), /^close 1009 /],
-];
-
-for (const [what, bytes, said] of VIOLATIONS) {
-  Deno.test(`${what} ends the connection: close frame, end, and nothing is heard after it`, async () => {
-    await using stage = SocketStage.started();
-    const { socket, stream } = stage;
-    socket.send("queued");
-    stream.feed(joined([maskedFrame(TEXT, "fine"), bytes]));
-    await eventually(() => stream.finished, "the end of what is said");
-    const [first, close, ...more] = stage.said;
-    assert.equal(first, "queued");
-    assert.match(close ?? "", said);
-    assert.deepEqual(more, []);
-    socket.send("too late");
-    stream.feed(maskedFrame(TEXT, "not heard"), maskedFrame(PING), maskedClose(1000));
-    stream.feed(null);
-    await stage.over();
-    assert.equal(stream.closed, true);
-    assert.deepEqual(stage.heard, ["fine", "closed 1006"]);
-    assert.equal(stage.said.length, 2);
-  });
-}
-
-Deno.test("a peer that broke a bound and sends on is read within a bound, then dropped", async () => {
-  await using stage = SocketStage.started();
-  const { stream } = stage;
-  stream.feed(new Uint8Array([0x81, 0x00]));
-  await eventually(() => stream.finished, "the close frame");
-  const start = performance.now();
-  for (let at = 0; at < 64; at++) stream.feed(new Uint8Array(64 * 1024));
-  await stage.over();
-  assert.ok(stream.unread > 2 * 1024 * 1024, `${stream.unread} bytes were left unread`);
-  // One second by design.
-  assert.ok(performance.now() - start < 4_000);
-  assert.equal(stream.closed, true);
-});
-
-Deno.test("a peer that may send so much and sends more is told 1009 and heard no more", async () => {
-  await using stage = SocketStage.started();
-  const { socket, stream } = stage;
-  const message = maskedFrame(TEXT, "x".repeat(94));
-  socket.allow(3 * message.length);
-  stream.feed(message, message, message);
-  await settle();
-  assert.equal(stage.heard.length, 3);
-  stream.feed(message);
-  await settle();
-  assert.deepEqual(stage.said, ["close 1009"]);
-  assert.equal(stage.heard.length, 3);
-  stream.feed(null);
-});
-
-Deno.test("a peer is bounded anew, or no more, from when that is said", async () => {
-  await using stage = SocketStage.started();
-  const { socket, stream } = stage;
-  const message = maskedFrame(TEXT, "x".repeat(94));
-  for (const bound of [message.length, message.length, undefined]) {
-    socket.allow(bound);
-    stream.feed(message);
-    await settle();
-  }
-  for (let at = 0; at < 10; at++) stream.feed(message);
-  await settle();
-  assert.equal(stage.heard.length, 13);
-});
-
-Deno.test("a close goes behind all that is queued, and the peer's answer ends it", async () => {
-  await using stage = SocketStage.started();
-  const { socket, stream } = stage;
-  stream.stuck = true;
-  const large = "x".repeat(50_000);
-  socket.send(large);
-  await settle();
-  socket.send("queued");
-  socket.close(4_000, "enough");
-  assert.equal(socket.readyState, READY_STATE.closing);
-  socket.send("too late");
-  socket.close(4_001, "twice");
-  stream.feed(maskedFrame(TEXT, "not heard"), maskedClose(4_000, "enough"));
-  await settle();
-  assert.equal(stream.closed, false, "not before the queue is out");
-  stream.loosen();
-  await stage.over();
-  assert.deepEqual(stage.said, [large, "queued", "close 4000 enough"]);
-  assert.equal(stream.closed, true);
-  assert.equal(stage.heard.at(-1), "closed 4000 enough");
-});
-
-Deno.test("a peer's close is answered with its code, behind what was sent before it", async () => {
-  for (
-    const [frame, said, heard] of [
-      [maskedClose(3_333, "bye"), "close 3333", "closed 3333 bye"],
-      [maskedFrame(8), "close", "closed 1005"],
-    ] as const
-  ) {
-    await using stage = SocketStage.started();
-    const { socket, stream } = stage;
-    socket.send("queued");
-    stream.feed(joined([frame, maskedFrame(TEXT, "not heard")]));
-    await stage.over();
-    assert.deepEqual(stage.said, ["queued", said]);
-    assert.deepEqual(stage.heard, [heard]);
-    assert.equal(stream.closed, true);
-  }
-});
-
-Deno.test("a peer that takes no part in a close is dropped when its time is over", async () => {
-  const outcomes = ["no answer", "endless messages", "not read", "its own close not read"].map(
-    async (what) => {
-      await using stage = SocketStage.started();
-      const { socket, stream } = stage;
-      stream.stuck = what.endsWith("not read");
-      const start = performance.now();
-      socket.send("x".repeat(100_000));
-      if (what.startsWith("its")) stream.feed(maskedClose(1000));
-      else socket.close(1001, "going");
-      let endless: ReturnType<typeof setInterval> | undefined;
-      if (what.startsWith("endless")) {
-        endless = setInterval(() => stream.feed(maskedFrame(TEXT, "and another thing")), 50);
-      }
-      await stage.over();
-      clearInterval(endless);
-      const took = performance.now() - start;
-      assert.ok(took >= CLOSE_DEADLINE_MS - 50 && took < CLOSE_DEADLINE_MS + 3_000, `${took} ms`);
-      const told = what.startsWith("its") ? "closed 1000" : "closed 1006";
-      assert.deepEqual(stage.heard.filter((each) => each !== "drained"), [told], what);
-      assert.equal(socket.buffered, 0);
-    },
-  );
-  await Promise.all(outcomes);
-});
-
-Deno.test("a close while reading is paused still hears the peer's answer", async () => {
-  await using stage = SocketStage.started();
-  const { socket, stream } = stage;
-  socket.pause();
-  stream.feed(maskedFrame(TEXT, "unread"), maskedClose(1012));
-  await settle();
-  socket.close(1012, "");
-  socket.pause();
-  await stage.over();
-  assert.deepEqual(stage.heard, ["closed 1012"]);
-});
-
-Deno.test("a reason that is too long for a close frame is cut between characters", async () => {
-  await using stage = SocketStage.started();
-  stage.socket.close(4_000, "\u00fc".repeat(100));
-  await settle();
-  assert.deepEqual(stage.said, [`close 4000 ${"\u00fc".repeat(61)}`]);
 });
 
 Deno.test("a network that fails ends the connection, whatever was going on", async () => {
@@ -383,11 +230,11 @@ Deno.test("a Web handler that throws costs its connection, with 1011, and is tol
     throw new Error("defect");
   });
   stage.run();
-  stream.feed(maskedFrame(TEXT, "one"), maskedFrame(TEXT, "two"));
+  stream.feed(clientFrame(TEXT, "one"), clientFrame(TEXT, "two"));
   await settle();
   assert.deepEqual(stage.said, ["close 1011 internal error"]);
   assert.equal(stage.failures.length, 1);
-  stream.feed(maskedClose(1011));
+  stream.feed(clientClose(1011));
   await stage.over();
 });
 
@@ -407,10 +254,10 @@ for (const what of ["message", "drained", "closed"] as const) {
     });
     stage.run();
     if (what === "drained") socket.send("x".repeat(100_000));
-    else stream.feed(maskedFrame(TEXT, "one"));
+    else stream.feed(clientFrame(TEXT, "one"));
     await eventually(() => told.length === 1, "the first that is told");
     if (what !== "closed") assert.equal(stage.said.at(-1), "close 1011 internal error");
-    stream.feed(maskedClose(1011), null);
+    stream.feed(clientClose(1011), null);
     await stage.over();
     assert.equal(stream.closed, true);
     assert.equal(told.filter((each) => each === "closed").length, 1);
@@ -422,12 +269,12 @@ Deno.test("a listener that comes as a property is heard, also when it comes late
   await using stage = new SocketStage();
   const { socket, stream } = stage;
   stage.run();
-  stream.feed(maskedFrame(TEXT, "one"));
+  stream.feed(clientFrame(TEXT, "one"));
   await settle();
   const heard: unknown[] = [];
   socket.onmessage = ({ data }) => heard.push(data);
   socket.onclose = ({ code, wasClean }) => heard.push(code, wasClean);
-  stream.feed(maskedClose(4_000));
+  stream.feed(clientClose(4_000));
   await eventually(() => heard.length === 3, "the message and the close");
   assert.deepEqual(heard, ["one", 4_000, true]);
 });
@@ -439,7 +286,7 @@ Deno.test("a sign of life is asked for by a ping, and anything that is read is o
   socket.probe();
   await settle();
   assert.deepEqual(stage.said, ["ping"]);
-  stream.feed(maskedFrame(PONG));
+  stream.feed(clientFrame(PONG));
   await settle();
   assert.equal(socket.age(), 1);
   socket.rejuvenate();
@@ -456,7 +303,7 @@ Deno.test("a sign of life is asked for by a ping, and anything that is read is o
 
 Deno.test("in a crowd an event waits for the next, and leaves before anything urgent", async () => {
   const stage = new SocketStage();
-  const crowd = new WriteTurns(() => 1_000);
+  const crowd = new WriteTurns(() => 1_000, () => 0);
   Object.assign(stage.house, { turns: crowd });
   await using started = stage;
   const { socket, stream } = started;
@@ -487,13 +334,13 @@ Deno.test("in a crowd an event waits for the next, and leaves before anything ur
 });
 
 Deno.test("a message in any split of its bytes is the same message", async () => {
-  const bytes = joined([
-    maskedFrame(TEXT, "a\u00fc", { final: false }),
-    maskedFrame(PING, "!"),
-    maskedFrame(0, "\u{1f600}"),
-    maskedFrame(BINARY, new Uint8Array(300).fill(7)),
-    maskedClose(1000, "bye"),
-  ]);
+  const bytes = joined(
+    clientFrame(TEXT, "a\u00fc", { final: false }),
+    clientFrame(PING, "!"),
+    clientFrame(0, "\u{1f600}"),
+    clientFrame(BINARY, new Uint8Array(300).fill(7)),
+    clientClose(1000, "bye"),
+  );
   const expected = ["a\u00fc\u{1f600}", `<${new Uint8Array(300).fill(7)}>`, "closed 1000 bye"];
   for (const size of [1, 2, 3, 7, 100, bytes.length]) {
     await using stage = SocketStage.started();

@@ -6,11 +6,12 @@ import { eventually } from "../../support/deadline.ts";
 class Stage {
   readonly flushed: string[] = [];
   readonly turns: WriteTurns;
+  now = 0;
   readonly #held = new Set<Flushable>();
   readonly #connections = new Map<string, Flushable>();
 
   constructor(connections: number) {
-    this.turns = new WriteTurns(() => connections);
+    this.turns = new WriteTurns(() => connections, () => this.now);
   }
 
   hold(name: string, patient: boolean): void {
@@ -89,7 +90,11 @@ Deno.test("up to a crowd, and for a lone event in one, nothing waits", async () 
     }
     assert.deepEqual(stage.flushed, ["a", "b", "c"]);
   }
-  await hurriedCrowd();
+  const crowd = await hurriedCrowd();
+  crowd.now += 3;
+  crowd.hold("another lone event", true);
+  await turnEnd();
+  assert.deepEqual(crowd.flushed, ["another lone event"]);
 });
 
 Deno.test("in a crowd an event that follows closely waits for more, but hardly any time", async () => {
@@ -104,7 +109,7 @@ Deno.test("in a crowd an event that follows closely waits for more, but hardly a
   await eventually(() => stage.flushed.length > 0, "the flush");
   assert.deepEqual(stage.flushed, ["a", "b", "c"]);
   // 8 ms by design; a busy machine may be late.
-  assert.ok(performance.now() - start < 1_000);
+  assert.ok(performance.now() - start < 5_000);
 });
 
 Deno.test("an urgent message takes what waits along at once", async () => {
@@ -132,4 +137,14 @@ Deno.test("a connection that is gone is not flushed with the crowd", async () =>
   stage.turns.forget(stage.of("a"));
   await eventually(() => stage.flushed.length > 0, "the flush");
   assert.deepEqual(stage.flushed, ["b"]);
+});
+
+// The sanitizer of this test sees a timer that is left.
+Deno.test("what waits in a crowd is given up with all connections", async () => {
+  const stage = await hurriedCrowd();
+  stage.hold("a", true);
+  stage.turns.forget(stage.of("a"));
+  stage.turns.stop();
+  stage.turns.stop();
+  assert.deepEqual(stage.flushed, []);
 });

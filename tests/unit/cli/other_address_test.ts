@@ -12,7 +12,7 @@ const INTERFACES: readonly Interface[] = [
 ];
 
 Deno.test("others reach every interface under the machine's own addresses, IPv4 first", () => {
-  const at = (host: string) => otherAddresses({ host, port: "5" }, INTERFACES);
+  const at = (host: string) => otherAddresses({ scheme: "ws:", host, port: "5" }, INTERFACES);
   assert.deepEqual(at("0.0.0.0"), ["ws://192.0.2.7:5"]);
   assert.deepEqual(at("::"), ["ws://192.0.2.7:5", "ws://[2001:db8::7]:5"]);
   assert.deepEqual(at("127.0.0.1"), []);
@@ -24,6 +24,6 @@ Deno.test("a machine with many addresses names a few", () => {
     family: "IPv4",
     address: `10.0.0.${index}`,
   }));
-  const found = otherAddresses({ host: "0.0.0.0", port: "5" }, many);
+  const found = otherAddresses({ scheme: "ws:", host: "0.0.0.0", port: "5" }, many);
   assert.deepEqual([found.length, found[0]], [MAX_ADDRESSES, "ws://10.0.0.0:5"]);
 });

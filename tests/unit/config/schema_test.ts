@@ -310,6 +310,9 @@ const READ_BY_THE_GATEWAY: readonly string[] = [
   // `local` is what a gateway is; `remote` is warned of.
   "gateway.mode",
   "gateway.port",
+  "gateway.tls.certPath",
+  "gateway.tls.enabled",
+  "gateway.tls.keyPath",
   "gateway.trustedProxies[]",
   "logging.file",
   "logging.level",

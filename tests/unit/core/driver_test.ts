@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { drive, STALL_DEADLINE_MS, type Wire } from "../../../src/core/driver.ts";
+import { drive, SLOW_CLOSE_MS, STALL_DEADLINE_MS, type Wire } from "../../../src/core/driver.ts";
 import { Disconnect, GatewayError } from "../../../src/core/error.ts";
 import type { Effect, WireTypes } from "../../../src/core/machine.ts";
 import { LINK_HIGH_WATER_BYTES } from "../../../src/core/outbox.ts";
@@ -215,20 +215,34 @@ Deno.test("reading stops while the peer does not take what it caused, and goes o
   assert.deepEqual(link.take().at(-1), ["x", 2]);
 });
 
-Deno.test("a peer too far behind is closed as a slow consumer", () => {
-  const { link, perform } = connect();
-  link.buffered = 2_000_000;
-  perform({ type: "send", frame: { say: "x" } });
+Deno.test("a peer too far behind is closed as a slow consumer, and soon dropped", async () => {
+  const { link, perform, clock } = connect();
+  link.buffered = 2 * LINK_HIGH_WATER_BYTES;
+  perform({ type: "send", frame: { say: "x".repeat(1_000_000) } });
   assert.deepEqual(link.closedWith, { code: 1008, reason: "slow consumer" });
+  await clock.advance(SLOW_CLOSE_MS - 1);
+  assert.equal(link.terminated, false);
+  await clock.advance(1);
+  assert.equal(link.terminated, true);
+});
+
+Deno.test("a peer that was given up and leaves is not dropped any more", async () => {
+  const { link, perform, clock } = connect();
+  link.buffered = 2 * LINK_HIGH_WATER_BYTES;
+  perform({ type: "send", frame: { say: "x".repeat(1_000_000) } });
+  link.end(1008, "slow consumer");
+  await clock.advance(2 * SLOW_CLOSE_MS);
+  assert.equal(link.terminated, false);
 });
 
 Deno.test("a peer that takes nothing for the stall deadline is closed, one that takes a little is not", async () => {
   const { link, perform, clock } = connect();
   link.buffered = 4 * LINK_HIGH_WATER_BYTES;
   perform({ type: "send", frame: { say: "x" } });
-  link.buffered -= 1;
+  link.buffered -= 8 * 1024;
   await clock.advance(STALL_DEADLINE_MS);
   assert.equal(link.closedWith, undefined);
+  link.buffered -= 1;
   await clock.advance(STALL_DEADLINE_MS);
   assert.deepEqual(link.closedWith, { code: 1008, reason: "slow consumer" });
 });

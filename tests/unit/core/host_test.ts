@@ -6,6 +6,7 @@ import {
   isAddress,
   isLoopbackAddress,
   originAllowed,
+  plainAddress,
   reachableHost,
 } from "../../../src/core/host.ts";
 
@@ -19,6 +20,18 @@ Deno.test("a host name is found in every form of an authority", () => {
     ["example.org:1", "example.org"],
   ];
   for (const [given, expect] of rows) assert.equal(hostName(given), expect, given);
+});
+
+Deno.test("only IPv4 that is written as IPv6 is written anew", () => {
+  const rows: readonly [string, string][] = [
+    ["::ffff:192.0.2.7", "192.0.2.7"],
+    ["::FFFF:192.0.2.7", "192.0.2.7"],
+    ["192.0.2.7", "192.0.2.7"],
+    ["::ffff:c000:207", "::ffff:c000:207"],
+    ["2001:db8::ffff:192.0.2.7", "2001:db8::ffff:192.0.2.7"],
+    ["", ""],
+  ];
+  for (const [given, expect] of rows) assert.equal(plainAddress(given), expect, given);
 });
 
 Deno.test("loopback is what the machine itself answers on, nothing that looks like it", () => {

@@ -19,7 +19,7 @@ function outbox(maxBytes = 1_000) {
       encode: (frame, sequence) => `${frame.text}#${sequence}`,
       overflowed: () => overflows++,
     },
-    maxBytes: LINK_HIGH_WATER_BYTES + 1 + maxBytes,
+    maxBytes,
   });
   const send = (text: string, overflow: Overflow, sequenced = true) =>
     box.send({ text }, { sequenced, overflow, key: text.split(" ")[0] });
@@ -67,6 +67,13 @@ Deno.test("a peer that falls behind by more than the bound is given up, once", (
   box.drain();
   assert.deepEqual(link.sent, []);
   assert.equal(overflows(), 1);
+});
+
+Deno.test("what an answer still has to send does not count against the bound for events", () => {
+  const { link, send, overflows } = outbox(10);
+  link.buffered = 50_000_000;
+  assert.ok(send("12345678", "disconnect"));
+  assert.equal(overflows(), 0);
 });
 
 Deno.test("answers are held beyond the bound for events, up to their own", () => {

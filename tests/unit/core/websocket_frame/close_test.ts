@@ -16,13 +16,12 @@ import {
   bytesOf,
   clientClose,
   clientFrame,
+  CLOSE,
   closing,
   hex,
   joined,
+  TEXT,
 } from "../../../support/websocket_frames.ts";
-
-const TEXT = 1;
-const CLOSE = 8;
 
 const AFTER = joined(
   clientFrame(TEXT, "after"),

@@ -2,17 +2,16 @@
 
 import { broken, type FrameRow, testFrameRows } from "../../../support/frame_recorder.ts";
 import {
+  BINARY,
   bytesOf,
   clientFrame,
   fragments,
   joined,
   pattern,
+  PING,
+  PONG,
+  TEXT,
 } from "../../../support/websocket_frames.ts";
-
-const TEXT = 1;
-const BINARY = 2;
-const PING = 9;
-const PONG = 10;
 
 const AFTER = joined(clientFrame(TEXT, "after"), clientFrame(PING));
 

@@ -12,18 +12,18 @@ import {
   testFrameRows,
 } from "../../../support/frame_recorder.ts";
 import {
+  BINARY,
   bytesOf,
   clientFrame,
+  CLOSE,
   fragments,
   joined,
   pattern,
+  PING,
+  PONG,
+  TEXT,
 } from "../../../support/websocket_frames.ts";
 
-const TEXT = 1;
-const BINARY = 2;
-const CLOSE = 8;
-const PING = 9;
-const PONG = 10;
 const CONTROLS = [CLOSE, PING, PONG];
 
 /** Stands behind what ends a connection and must not be seen. */

@@ -8,16 +8,15 @@ import {
   testFrameRows,
 } from "../../../support/frame_recorder.ts";
 import {
+  BINARY,
   bytesOf,
   clientFrame,
   fragments,
   joined,
   pattern,
+  PING,
+  TEXT,
 } from "../../../support/websocket_frames.ts";
-
-const TEXT = 1;
-const BINARY = 2;
-const PING = 9;
 
 const SMALL: FrameLimits = { maxMessageBytes: 1_000, maxFragments: 3 };
 

@@ -5,6 +5,7 @@ import { type FrameLimits, FrameReader } from "../../../../src/core/websocket_fr
 import { assertSameBytes } from "../../../support/byte_assertion.ts";
 import { assertEvents, FrameRecorder, LIMITS } from "../../../support/frame_recorder.ts";
 import {
+  BINARY,
   bytesOf,
   clientClose,
   clientFrame,
@@ -12,11 +13,9 @@ import {
   hex,
   joined,
   pattern,
+  PING,
+  TEXT,
 } from "../../../support/websocket_frames.ts";
-
-const TEXT = 1;
-const BINARY = 2;
-const PING = 9;
 
 const MIB = 2 ** 20;
 

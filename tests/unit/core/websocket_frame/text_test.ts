@@ -15,11 +15,16 @@ import {
   CUT_SEQUENCES,
   GOOD_SEQUENCES,
 } from "../../../support/utf8_sequences.ts";
-import { bytesOf, clientFrame, fragments, hex, joined } from "../../../support/websocket_frames.ts";
-
-const TEXT = 1;
-const BINARY = 2;
-const PING = 9;
+import {
+  BINARY,
+  bytesOf,
+  clientFrame,
+  fragments,
+  hex,
+  joined,
+  PING,
+  TEXT,
+} from "../../../support/websocket_frames.ts";
 
 const NOT_UTF8: FrameEvent = ["violation", 1007, "invalid UTF-8"];
 

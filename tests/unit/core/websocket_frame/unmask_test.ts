@@ -4,10 +4,7 @@ import assert from "node:assert/strict";
 import { FrameReader, FrameTools } from "../../../../src/core/websocket_frame.ts";
 import { assertSameBytes } from "../../../support/byte_assertion.ts";
 import { assertEvents, FrameRecorder, latin1, LIMITS } from "../../../support/frame_recorder.ts";
-import { clientFrame, joined, pattern } from "../../../support/websocket_frames.ts";
-
-const TEXT = 1;
-const BINARY = 2;
+import { BINARY, clientFrame, joined, pattern, TEXT } from "../../../support/websocket_frames.ts";
 
 const KEY = [0x81, 0x02, 0xf3, 0x44] as const;
 const KEY_WORD = KEY[0] | KEY[1] << 8 | KEY[2] << 16 | KEY[3] << 24;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Role, Scope } from "../../../../src/core/access.ts";
 import { LINK_HIGH_WATER_BYTES, Outbox, type Overflow } from "../../../../src/core/outbox.ts";
+import { isJsonObject } from "../../../../src/core/json.ts";
 import { checked, isDeviceId, isSessionKey } from "../../../../src/core/id.ts";
 import {
   encodeFrame,
@@ -23,8 +24,10 @@ const SESSION = checked("agent:main:main", isSessionKey);
 const DEVICE = checked("d".repeat(64), isDeviceId);
 
 /** The payload of an event's frame. */
-function payloadOf(frame: EventFrame): unknown {
-  return JSON.parse(String(encodeFrame(frame, 0))).payload;
+function payloadOf(frame: EventFrame): Readonly<Record<string, unknown>> {
+  const { payload } = JSON.parse(String(encodeFrame(frame, 0)));
+  assert.ok(isJsonObject(payload));
+  return payload;
 }
 
 /** A step of a run that its client started in the session it calls `main`. */
