@@ -162,6 +162,19 @@ const LIMITS: readonly Limit[] = [
     verdict: "the agent is told its name and size only",
   },
   {
+    what: "Pictures of one message that the model is shown, together",
+    value: MAX_MESSAGE_PICTURE_BYTES,
+    unit: "bytes",
+    verdict: "of the others the agent is told name and size only",
+  },
+  {
+    what: "Messages of one sender with pictures that wait for an answer",
+    value: MAX_HELD_OF_SENDER,
+    unit: "messages",
+    verdict: "`chat.error`",
+  },
+  { what: "Such messages of all", value: MAX_HELD, unit: "messages", verdict: "`chat.error`" },
+  {
     what: "A message of `send`",
     value: MAX_OUTBOUND_CHARS,
     unit: "characters",

@@ -3,7 +3,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, realpath, unlink } from "node:fs/promises";
 import { extname, isAbsolute, join, resolve, sep } from "node:path";
-import { agreesWith, SNIFFED_BYTES, sniffType } from "../core/media_type.ts";
+import { agreesWith, plainType, SNIFFED_BYTES, sniffType } from "../core/media_type.ts";
 import { quote } from "../core/quote.ts";
 import { type MediaFile, type MediaFolder, MediaRefused, type MediaRules } from "../ports/media.ts";
 import type { Random } from "../ports/random.ts";
@@ -55,12 +55,13 @@ export function diskMedia({ random }: { readonly random: Random }): MediaFolder 
         await file.close();
       }
     },
-    async open({ path, type }, rules) {
+    async open({ path, type, mostShown }, rules) {
       const { folder } = await prepared(rules);
       const whole = await placed(path, { folder, given: rules.folder });
       const file = await openPlain(whole, path);
       try {
-        return await look(file, { path: whole.slice(folder.length + 1), type, rules });
+        const name = whole.slice(folder.length + 1);
+        return await look(file, { path: name, type, mostShown, rules });
       } finally {
         await file.close();
       }
@@ -76,9 +77,19 @@ async function prepared({ folder }: MediaRules): Promise<{ readonly folder: stri
 async function refuseFull(folder: string, { maxBytes }: MediaRules): Promise<void> {
   const names = await readdir(folder);
   let bytes = maxBytes;
-  for (const name of names) bytes += (await lstat(join(folder, name))).size;
+  for (const name of names) bytes += await sizeOf(join(folder, name));
   if (names.length >= MAX_MEDIA_FILES || bytes > MAX_MEDIA_FOLDER_BYTES) {
     throw new MediaRefused("full", "there is no room for more files; ask who runs the gateway");
+  }
+}
+
+/** 0 for what is gone by now, such as another upload that was refused. */
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await lstat(path)).size;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return 0;
+    throw error;
   }
 }
 
@@ -150,9 +161,10 @@ async function openPlain(whole: string, path: string): Promise<FileHandle> {
 
 async function look(
   file: FileHandle,
-  { path, type: said, rules }: {
+  { path, type: said, mostShown = MAX_SHOWN_BYTES, rules }: {
     readonly path: string;
     readonly type: string | undefined;
+    readonly mostShown: number | undefined;
     readonly rules: MediaRules;
   },
 ): Promise<MediaFile & { readonly bytes?: Uint8Array<ArrayBuffer> }> {
@@ -161,10 +173,11 @@ async function look(
   const start = new Uint8Array(SNIFFED_BYTES);
   const { bytesRead } = await file.read(start, 0, SNIFFED_BYTES, 0);
   const seen = start.subarray(0, bytesRead);
-  const type = said ?? sniffType(seen) ?? typeOfName(path);
+  const type = plainType(said) ?? said ?? sniffType(seen) ?? typeOfName(path);
   if (type === undefined || !rules.types.includes(type)) throw wrongType(type ?? "unknown");
   if (!agreesWith(type, seen)) throw notThat(type);
-  if (!type.startsWith("image/") || size > MAX_SHOWN_BYTES) return { path, type, size };
+  const most = Math.min(mostShown, MAX_SHOWN_BYTES);
+  if (!type.startsWith("image/") || size > most) return { path, type, size };
   const bytes = new Uint8Array(size);
   let filled = 0;
   while (filled < size) {

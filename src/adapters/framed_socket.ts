@@ -28,6 +28,7 @@ import {
 } from "../core/websocket_frame.ts";
 import { ReadBuffer, type ReadBuffers } from "./read_buffers.ts";
 import { type ByteStream, TurnWriter } from "./turn_writer.ts";
+import type { TurnBudget } from "./turn_budget.ts";
 import type { WriteTurns } from "./write_turns.ts";
 
 export type { ByteStream } from "./turn_writer.ts";
@@ -51,9 +52,13 @@ export interface SocketHouse {
   readonly pool: BufferPool;
   readonly reads: ReadBuffers;
   readonly turns: WriteTurns;
+  readonly budget: TurnBudget;
   /** Told of what a listener threw; must not throw. */
   readonly failed: (error: unknown) => void;
 }
+
+/** Frames that are read between two looks at the clock. */
+const FRAMES_PER_LOOK = 16;
 
 type SocketEvent = "open" | "message" | "close" | "error";
 type SocketListener = (event: MessageNote & CloseNote) => void;
@@ -80,6 +85,8 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   /** The peer broke a bound; what it still sends is not looked at. */
   #expelled = false;
   #discarded = 0;
+  /** Our side of the stream is closed. */
+  #hungUp = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   // Reading.
   #paused = false;
@@ -90,6 +97,8 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   #pings = 0;
   #pingsSince = 0;
   #silence = 0;
+  /** Frames looked at, to ask for the time not at each. */
+  #frames = 0;
 
   /** `protocol`: what the handshake settled on; absent: none. */
   constructor(
@@ -186,7 +195,8 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
       this.#emit("open");
       if (first.length > 0) this.#count(first);
       while (!this.gone) {
-        if (this.blocked) await this.#awake();
+        if (this.#house.budget.spent) await this.#house.budget.turn();
+        else if (this.#deaf) await this.#awake();
         else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
         else {
           const into = buffer.current;
@@ -227,8 +237,7 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   // What the reader found.
 
   get blocked(): boolean {
-    if (this.gone || this.#readyState !== READY_STATE.open) return this.#discarded < 0;
-    return this.#paused || (this.#listener === undefined && !this.#hasWebListener);
+    return this.#deaf || (++this.#frames % FRAMES_PER_LOOK === 0 && this.#house.budget.spent);
   }
 
   gotText(message: string): void {
@@ -268,6 +277,12 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   }
 
   // Reading.
+
+  /** Nothing is to be read now. */
+  get #deaf(): boolean {
+    if (this.gone || this.#readyState !== READY_STATE.open) return this.#discarded < 0;
+    return this.#paused || (this.#listener === undefined && !this.#hasWebListener);
+  }
 
   get #hasWebListener(): boolean {
     return this.#onmessage !== null || this.#listeners !== undefined;
@@ -417,7 +432,10 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   protected emptied(): void {
     if (this.#readyState === READY_STATE.open) return;
     if (this.#goodbye !== undefined) this.terminate();
-    else if (this.#expelled) this.stream.closeWrite().catch(() => this.terminate());
+    else if (this.#expelled && !this.#hungUp) {
+      this.#hungUp = true;
+      this.stream.closeWrite().catch(() => this.terminate());
+    }
   }
 }
 

@@ -17,7 +17,10 @@ export class NodeStream implements ByteStream {
       this.#ended = true;
       this.#signal();
     });
-    socket.on("error", (error) => this.#error ??= error);
+    socket.on("error", (error) => {
+      this.#error ??= error;
+      this.#signal();
+    });
     socket.on("close", () => {
       this.#ended = true;
       this.#signal();

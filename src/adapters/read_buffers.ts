@@ -3,51 +3,62 @@
 /** What a quiet connection keeps for the next message, in bytes; with thousands of them it counts. */
 const QUIET_BYTES = 512;
 
-/** What a busy connection reads at once, in bytes. */
-const BUSY_BYTES = 32 * 1024;
+/** What connections with more to say read at once, in bytes: several messages, or as much as comes. */
+const SHARED_BYTES = [2 * 1024, 32 * 1024] as const;
 
-/** Large buffers that are kept for later; enough for all that are busy at one time on one thread. */
+/** Buffers of each of those sizes that are kept for later; enough for all that are busy on one thread. */
 const MAX_KEPT = 32;
 
-/** Large buffers shared by the connections of a listener. */
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Buffers shared by the connections of a listener. */
 export class ReadBuffers {
-  readonly #kept: Uint8Array<ArrayBuffer>[] = [];
+  readonly #kept: readonly Bytes[][] = SHARED_BYTES.map(() => []);
 
   /** A buffer of a connection's own. */
-  quiet(): Uint8Array<ArrayBuffer> {
+  quiet(): Bytes {
     return new Uint8Array(QUIET_BYTES);
   }
 
-  /** A large buffer; give it back with {@linkcode give}. */
-  take(): Uint8Array<ArrayBuffer> {
-    return this.#kept.pop() ?? new Uint8Array(BUSY_BYTES);
+  /** A buffer of the size at `level` of the shared ones; give it back with {@linkcode give}. */
+  take(level: number): Bytes {
+    return this.#kept[level]?.pop() ?? new Uint8Array(SHARED_BYTES[level] ?? QUIET_BYTES);
   }
 
-  give(buffer: Uint8Array<ArrayBuffer>): void {
-    if (this.#kept.length < MAX_KEPT) this.#kept.push(buffer);
+  give(buffer: Bytes): void {
+    const kept = this.#kept[SHARED_BYTES.findIndex((size) => size === buffer.length)];
+    if (kept !== undefined && kept.length < MAX_KEPT) kept.push(buffer);
   }
 }
 
-/** Chooses the buffer of a connection's next read by what the one before brought. */
+/**
+ * Chooses the buffer of a connection's next read by what the one before brought: a larger one when it was
+ * full, else the smallest that would have done. So nobody rests with much more than its last message.
+ */
 export class ReadBuffer {
   readonly #shared: ReadBuffers;
-  readonly #quiet: Uint8Array<ArrayBuffer>;
-  #busy: Uint8Array<ArrayBuffer> | undefined;
+  readonly #quiet: Bytes;
+  #busy: Bytes | undefined;
 
   constructor(shared: ReadBuffers) {
     this.#shared = shared;
     this.#quiet = shared.quiet();
   }
 
-  get current(): Uint8Array<ArrayBuffer> {
+  get current(): Bytes {
     return this.#busy ?? this.#quiet;
   }
 
   /** Notes how many bytes a read brought, once they have been used. */
   used(bytes: number): void {
-    if (this.#busy === undefined) {
-      if (bytes === QUIET_BYTES) this.#busy = this.#shared.take();
-    } else if (bytes <= QUIET_BYTES) this.release();
+    const { length } = this.current;
+    const wanted = bytes < length ? bytes : bytes + 1;
+    if (wanted <= QUIET_BYTES) return this.release();
+    const fitting = SHARED_BYTES.findIndex((size) => size >= wanted);
+    const level = fitting < 0 ? SHARED_BYTES.length - 1 : fitting;
+    if (SHARED_BYTES[level] === length) return;
+    this.release();
+    this.#busy = this.#shared.take(level);
   }
 
   /** Gives up what is shared. */

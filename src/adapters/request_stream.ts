@@ -8,6 +8,7 @@ import { acceptKey } from "../core/websocket_handshake.ts";
 import type { ByteStream } from "./framed_socket.ts";
 import { IncomingBody } from "./incoming_body.ts";
 import { writeResponse } from "./response_writer.ts";
+import type { TurnBudget } from "./turn_budget.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -44,6 +45,7 @@ export interface RequestHouse {
   /** Told of what a route threw; must not throw. */
   readonly failed: (error: unknown) => void;
   readonly times?: RequestTimes;
+  readonly budget: TurnBudget;
 }
 
 /** A connection that became a WebSocket. */
@@ -117,6 +119,8 @@ export class RequestStream {
       let wait = this.#times.head;
       let outcome: Outcome = "next";
       while (outcome === "next" && !this.#closed) {
+        const { budget } = this.#house;
+        if (budget.spent) await budget.turn();
         const head = await this.#head(wait);
         if (head === undefined) break;
         outcome = "state" in head ? await this.#refuse(head) : await this.#answer(head);
@@ -232,8 +236,8 @@ export class RequestStream {
 
   /** Ends the answer, and reads on for a moment: what is not read makes some networks take the answer back. */
   async #linger(): Promise<Outcome> {
-    await this.#stream.closeWrite();
     this.#limit(this.#times.linger);
+    await this.#stream.closeWrite();
     while (await this.#read() !== undefined);
     return "over";
   }
@@ -257,12 +261,16 @@ export class RequestStream {
     return bytes === null ? undefined : buffer.subarray(0, bytes);
   }
 
+  /** With a limit of its own, as a body may be awaited meanwhile. */
   async #write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      this.#limit(this.#times.stall);
-      at += await this.#stream.write(bytes.subarray(at));
+      const limit = setTimeout(() => this.close(), this.#times.stall);
+      try {
+        at += await this.#stream.write(bytes.subarray(at));
+      } finally {
+        clearTimeout(limit);
+      }
     }
-    clearTimeout(this.#timer);
   }
 }
 

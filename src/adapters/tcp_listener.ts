@@ -11,7 +11,8 @@ import { listenError } from "./listen_error.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import { RequestStream, type Upgraded } from "./request_stream.ts";
 import { SilenceWatch } from "./silence_watch.ts";
-import { TlsServer } from "./tls_server.ts";
+import { BACKLOG, TlsServer } from "./tls_server.ts";
+import { TurnBudget } from "./turn_budget.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /** Fragments that one message may come in; more close the connection, as each costs far more than its bytes. */
@@ -66,7 +67,7 @@ class TcpServer implements Server {
     readonly failed?: (error: unknown) => void;
   }) {
     const { hostname, port, accept, failed } = options;
-    this.#listener = Deno.listen({ hostname, port });
+    this.#listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
     this.port = this.#listener.addr.port;
     this.#run(accept, failed);
   }
@@ -84,11 +85,20 @@ class TcpServer implements Server {
         accept(stream, stream.remoteAddr.hostname);
       } catch (error) {
         if (this.#closed) return;
+        // Who left before it was its turn is nobody's matter; a pause would let its like fill the queue.
+        if (isDeparture(error)) continue;
         failed?.(error);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     }
   }
+}
+
+/** Whether a connection ended before it was accepted. */
+function isDeparture(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
 }
 
 class TcpListener implements Listener {
@@ -114,6 +124,7 @@ class TcpListener implements Listener {
       pool: new BufferPool(),
       reads: new ReadBuffers(),
       turns: new WriteTurns(() => this.#sockets.size),
+      budget: new TurnBudget(),
       failed: (error) => options.failed?.(error),
     };
   }
@@ -142,6 +153,7 @@ class TcpListener implements Listener {
     }
     this.#watch.stop();
     this.#house.turns.stop();
+    this.#house.budget.stop();
   }
 
   /** Serves a connection until its end. */
@@ -154,7 +166,7 @@ class TcpListener implements Listener {
       requests.close();
     });
     const requests = new RequestStream(stream, {
-      house: { serve, maxBodyBytes, failed: this.#house.failed },
+      house: { serve, maxBodyBytes, failed: this.#house.failed, budget: this.#house.budget },
       arrival: { remoteAddress, secure: tls !== undefined },
     });
     this.#requests.add(requests);

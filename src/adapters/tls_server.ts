@@ -14,6 +14,9 @@ export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Connections that have not finished it; when there are more, the oldest of their source gives way. */
 export const TLS_HANDSHAKE_BOUNDS: GateBounds = { perSource: 256, total: 1_024 };
 
+/** Connections that the system may hold until they are accepted: all clients may come back at once. */
+export const BACKLOG = 4_096;
+
 /** What to listen on. */
 export interface TlsServerOptions {
   readonly hostname: string;
@@ -73,7 +76,7 @@ export class TlsServer {
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(port, hostname, () => {
+      server.listen({ port, host: hostname, backlog: BACKLOG }, () => {
         server.off("error", reject);
         resolve();
       });

@@ -111,7 +111,7 @@ function isIpv4(name: string): boolean {
 }
 
 function parseOrigin(text: string): URL | undefined {
-  if (!/^https?:\/\/[^/?#\s@]+$/i.test(text)) return undefined;
+  if (!/^https?:\/\/[^/?#\s@\\]+$/i.test(text)) return undefined;
   try {
     return new URL(text);
   } catch {

@@ -27,10 +27,11 @@ export interface MediaFolder {
   ): Promise<MediaFile>;
   /**
    * Finds a file: a path below the folder, relative to it or whole. `type` is what the sender says it is;
-   * absent: what its content or its name says. `bytes` are those of a picture, which a model may look at.
+   * absent: what its content or its name says. `bytes` are those of a picture, which a model may look at, where
+   * it has at most `mostShown` bytes; absent: as many as the folder shows at all.
    */
   open(
-    wanted: { readonly path: string; readonly type?: string },
+    wanted: { readonly path: string; readonly type?: string; readonly mostShown?: number },
     rules: MediaRules,
   ): Promise<MediaFile & { readonly bytes?: Uint8Array<ArrayBuffer> }>;
 }

@@ -84,14 +84,14 @@ export class ChannelPolls {
     return (await this.#polls.get(this.#parts.tenant, id))?.value;
   }
 
-  /** The writes that store a new poll and forget the oldest where there are too many. */
+  /** The writes that store a poll, new or asked once more, and forget the oldest where there are too many. */
   async asking(id: string, poll: Poll): Promise<readonly StoreWrite[]> {
     const { tenant } = this.#parts;
     const surplus = await this.#polls.count(tenant) - MAX_POLLS + 1;
     const old = surplus > 0 ? await this.#polls.list(tenant, { limit: surplus }) : [];
     return [
-      this.#polls.put(tenant, id, poll, 0),
-      ...old.map((item) => this.#polls.remove(tenant, item.id)),
+      this.#polls.put(tenant, id, poll),
+      ...old.filter((item) => item.id !== id).map((item) => this.#polls.remove(tenant, item.id)),
     ];
   }
 

@@ -30,7 +30,7 @@ import { KeyedMutex } from "./keyed_mutex.ts";
 import { fingerprintOf } from "./run_record.ts";
 import type { Runs } from "./runs.ts";
 
-/** How long the key of a message that was sent is remembered, in milliseconds. */
+/** How long the key of a message that was sent is remembered, in milliseconds; that of a poll at least until it closes. */
 export const SENT_RETENTION_MS = 24 * 60 * 60_000;
 
 /** Most keys remembered; beyond it the oldest is forgotten before its time. */
@@ -57,6 +57,8 @@ const SentSchema = v.object({
   messageId: v.string(),
   chatId: v.string(),
   sentAt: v.number(),
+  /** When a poll closes, whose key counts until then; absent: {@linkcode SENT_RETENTION_MS} is long enough. */
+  closesAt: v.optional(v.number()),
 });
 
 type Sent = v.InferOutput<typeof SentSchema>;
@@ -188,6 +190,7 @@ export class Channels {
       request,
       print,
       text: () => pollText(poll),
+      closesAt: poll.closesAt,
       alongside: () => polls.asking(pollId, poll),
       then: () => polls.asked(pollId, poll),
     });
@@ -199,10 +202,11 @@ export class Channels {
   /** Sends once for each key. */
   #once(
     tenant: TenantId,
-    { request, print, text, alongside, then }: {
+    { request, print, text, closesAt, alongside, then }: {
       readonly request: Addressed & Pick<Partial<SendRequest>, "mirror">;
       readonly print: string;
       readonly text: () => string;
+      readonly closesAt?: number;
       readonly alongside?: () => Promise<readonly StoreWrite[]>;
       readonly then?: () => void;
     },
@@ -211,7 +215,7 @@ export class Channels {
     const { clock, random, runs, store } = this.#parts;
     const work = async (): Promise<SendReceipt> => {
       const known = await this.#sent.current(tenant, key);
-      if (known.value !== undefined && known.value.sentAt > clock.now() - SENT_RETENTION_MS) {
+      if (known.value !== undefined && remembered(known.value, clock.now())) {
         if (known.value.fingerprint !== print) throw keyUsed(key);
         return receiptOf(key, known.value);
       }
@@ -225,6 +229,7 @@ export class Channels {
         messageId,
         chatId: peerName(to),
         sentAt: clock.now(),
+        ...(closesAt === undefined ? {} : { closesAt }),
       };
       const put = this.#sent.put(tenant, key, sent, known.revision);
       await store.commit([put, ...await alongside?.() ?? []]);
@@ -260,15 +265,20 @@ export class Channels {
     this.#count++;
     if (this.#count % SWEEP_EVERY !== 0) return;
     const { clock, log, store } = this.#parts;
-    const cutoff = clock.now() - SENT_RETENTION_MS;
+    const now = clock.now();
     const work = async (): Promise<void> => {
       const surplus = await this.#sent.count(tenant) - MAX_SENT_RECORDS;
       const oldest = await this.#sent.list(tenant, { limit: SWEEP_PAGE });
-      const gone = oldest.filter(({ value }, at) => value.sentAt < cutoff || at < surplus);
+      const gone = oldest.filter(({ value }, at) => !remembered(value, now) || at < surplus);
       await store.commit(gone.map(({ id, revision }) => this.#sent.remove(tenant, id, revision)));
     };
     work().catch((error) => log.write("warn", "old keys not removed", { error: String(error) }));
   }
+}
+
+/** Whether the key of this message still stands for it. */
+function remembered({ sentAt, closesAt = 0 }: Sent, now: number): boolean {
+  return now < Math.max(sentAt + SENT_RETENTION_MS, closesAt);
 }
 
 function receiptOf(runId: string, { messageId, channel, chatId }: Sent): SendReceipt {

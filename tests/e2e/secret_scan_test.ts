@@ -36,6 +36,8 @@ Deno.test("S10 no end-to-end test starts a gateway process that is not searched"
     ["bench_test.ts", /bench\/main\.ts/],
     ["cli_test.ts", /assertNothingShown\(/],
     ["control_test.ts", /GatewayProcess\.start\(/],
+    ["fairness_test.ts", /GatewayProcess\.start\(/],
+    ["tls_test.ts", /GatewayProcess\.start\(/],
     ["websocket_clients_test.ts", /listenTcp\(/],
   ]);
   for (const folder of ["tests/e2e", "tests/browser"]) {

@@ -24,7 +24,7 @@ const MANY_CALLS = 30;
 const FEW_CALLS = 8;
 
 /** The most that may be left in the heap once a slow reader is gone. */
-const MAX_HEAP_LEFT = MIB;
+const MAX_HEAP_LEFT = 2 * MIB;
 
 /** When a reader that takes nothing has to be gone, with room for a busy machine. */
 const GONE_MS = STALL_DEADLINE_MS + SLOW_CLOSE_MS + 2_000;

@@ -5,6 +5,7 @@ import {
   RequestStream,
   type RequestTimes,
 } from "../../src/adapters/request_stream.ts";
+import { TurnBudget } from "../../src/adapters/turn_budget.ts";
 import type { Serve } from "../../src/core/serve.ts";
 import { FakeStream } from "./fake_stream.ts";
 import { bytesOf, textOf } from "./http_delivery.ts";
@@ -24,6 +25,7 @@ export class RequestStage implements AsyncDisposable {
   readonly requests: RequestStream;
   /** Requests that reached the routes. */
   heads = 0;
+  readonly #budget = new TurnBudget();
   readonly #run: ReturnType<RequestStream["run"]>;
 
   constructor(serve: Serve, options: Partial<RequestHouse> = {}) {
@@ -35,6 +37,7 @@ export class RequestStage implements AsyncDisposable {
       maxBodyBytes: 1_000,
       failed: (error) => this.failures.push(error),
       times: PATIENT,
+      budget: this.#budget,
       ...options,
     };
     const arrival = { remoteAddress: "192.0.2.1", secure: false };

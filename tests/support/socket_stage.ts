@@ -2,6 +2,7 @@
 
 import { FramedSocket, type SocketHouse } from "../../src/adapters/framed_socket.ts";
 import { ReadBuffers } from "../../src/adapters/read_buffers.ts";
+import { TurnBudget } from "../../src/adapters/turn_budget.ts";
 import { WriteTurns } from "../../src/adapters/write_turns.ts";
 import { BufferPool } from "../../src/core/buffer_pool.ts";
 import type { LinkListener } from "../../src/core/link.ts";
@@ -36,6 +37,7 @@ export class SocketStage implements AsyncDisposable {
     pool: new BufferPool(),
     reads: new ReadBuffers(),
     turns: new WriteTurns(() => 1),
+    budget: new TurnBudget(),
     failed: (error) => this.failures.push(error),
   };
   readonly socket: FramedSocket;

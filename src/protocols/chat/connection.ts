@@ -15,7 +15,7 @@ import {
   type ServerFrame,
 } from "./codec.ts";
 import type { ChatHouse } from "./connection_house.ts";
-import { type Arrival, identify, type Identity } from "./identity.ts";
+import { type Arrival, identify, type Identity, identityVoid, stillCounts } from "./identity.ts";
 import {
   type ChatCall,
   type ChatEvent,
@@ -75,7 +75,15 @@ export class ChatConnection implements Wire<ChatTypes> {
 
   subscribe(identity: Identity, listener: (event: ChatEvent) => void): () => void {
     const { userId: id, guest } = identity;
-    return this.#house.enter(this.#id, { own: { kind: "direct", id, guest }, listener });
+    const { settings } = this.#house.options;
+    return this.#house.enter(this.#id, {
+      own: { kind: "direct", id, guest },
+      // Settings that changed since may not let it in any more, so that nothing is told to it either.
+      listener: (event) => {
+        const counts = event.kind === "leave" || stillCounts(identity, settings().auth);
+        listener(counts ? event : { kind: "leave", reason: "connect again with a token" });
+      },
+    });
   }
 
   defect(error: unknown): void {
@@ -115,7 +123,8 @@ export class ChatConnection implements Wire<ChatTypes> {
   ): Promise<ChatValue> {
     const house = this.#house;
     const { inbox, isId, media, random, settings } = house.options;
-    const { messagesPerMinute, ownAgents, media: rules } = settings();
+    const { auth, messagesPerMinute, ownAgents, media: rules } = settings();
+    if (!stillCounts(identity, auth)) throw identityVoid();
     const { sender, peer, lasting } = placeMessage(message, { identity, isId });
     const rated = `${identity.guest ? "guest" : "user"}:${sender.id}`;
     const waitMs = house.rate.take(rated, messagesPerMinute);
@@ -123,7 +132,10 @@ export class ChatConnection implements Wire<ChatTypes> {
     house.received();
     house.join(this.#id, peer);
     const messageId = message.messageId ?? random.uuid();
+    using held = new DisposableStack();
+    if (message.media.length > 0) held.defer(house.pictures.hold(rated));
     const enclosed = await enclose(message, { identity, media, rules });
+    if (enclosed.images === undefined) held.dispose();
     const receipt = await inbox.receive({
       channel: house.id,
       connection: this.#id,
@@ -135,10 +147,13 @@ export class ChatConnection implements Wire<ChatTypes> {
       ...(ownAgents !== undefined && lasting ? { ownAgent: ownAgents } : {}),
     });
     if (receipt.kind === "answered") return { kind: "answered", messageId, text: receipt.text };
+    // What the run holds is held until it ends.
+    const kept = enclosed.images === undefined ? undefined : held.move();
     house.watch(receipt.runId, {
       connection: this.#id,
       messageId,
       ...(peer.kind === "group" ? { group: peerName(peer) } : {}),
+      ...(kept === undefined ? {} : { ended: () => kept.dispose() }),
     });
     // Said first that it was accepted; told in any case, as a run needs nobody's connection.
     scope.afterAnswer(receipt.begin);

@@ -21,6 +21,7 @@ import type { ChannelInbox } from "../../services/channel_inbox.ts";
 import type { DomainEvent, RunId } from "../../services/domain_event.ts";
 import type { Hub } from "../../services/hub.ts";
 import type { ChatEvent } from "./machine.ts";
+import { PictureHolds } from "./picture_holds.ts";
 import type { ChatSettings } from "./settings.ts";
 import { TEXTS } from "./texts.ts";
 
@@ -67,6 +68,8 @@ interface Watch {
   readonly messageId: string;
   /** The group whose members hear the answer as well. */
   readonly group?: string;
+  /** Called when the run is over. */
+  readonly ended?: () => void;
 }
 
 /** The channel beyond single connections, and what the gateway sees of it. */
@@ -79,6 +82,7 @@ export class ChatHouse implements Channel {
   readonly failures: FailureLimiter;
   readonly rate: RateLimiter;
   readonly messages: Counter;
+  readonly pictures: PictureHolds = new PictureHolds();
   readonly #members = new Map<ConnectionId, Member>();
   /** Those who hear of a conversation, by its name. */
   readonly #conversations = new Map<string, Set<ConnectionId>>();
@@ -200,6 +204,7 @@ export class ChatHouse implements Channel {
     const { connection, messageId, group } = watch;
     if (step.kind !== "start" && step.kind !== "text") {
       this.#watches.delete(event.runId);
+      watch.ended?.();
       this.#lastOutboundAt = event.at;
       this.messages.add("out");
     }

@@ -101,6 +101,22 @@ function refused(
   throw turnedAway("Authentication failed", `Authentication failed: ${code}`);
 }
 
+/**
+ * Whether an identity would be let in as what it is under these settings, which may have changed since: one that
+ * nobody was asked for does not count where the service is asked, nor a guest where a token is required.
+ */
+export function stillCounts(
+  { verified, guest }: Identity,
+  { enabled, required }: Pick<AuthSettings, "enabled" | "required">,
+): boolean {
+  return verified || !enabled || guest && !required;
+}
+
+/** Ends the connection of a client that has to say anew who it is. */
+export function identityVoid(): Disconnect {
+  return turnedAway("Token required", TEXTS.tokenRequired);
+}
+
 /** Who the client says that it is, else somebody nobody has seen. */
 function unproved(
   { senderId, senderName }: Arrival["shown"],

@@ -135,6 +135,10 @@ function conclude(
 ): Next {
   if (call.kind === "identify") return identified(state, outcome);
   if (state.phase !== "open") return [state, NOTHING];
+  if (!outcome.ok && outcome.close !== undefined) {
+    const told = outcome.error === undefined ? [] : [failure(undefined, outcome.error.message)];
+    return [OVER, [...told, { type: "close", ...outcome.close }]];
+  }
   if (outcome.ok && outcome.value.kind === "accepted") {
     const { messageId } = outcome.value;
     return [state, [{ type: "send", frame: { kind: "typing", messageId } }]];

@@ -38,6 +38,9 @@ export function placeMessage(
   return { sender, peer: { kind: "group", id: groupId, guest }, lasting };
 }
 
+/** What the pictures of one message may have together, in bytes; those beyond it are named only. */
+export const MAX_MESSAGE_PICTURE_BYTES = 5_000_000;
+
 /** What goes beside a message, each under a key of its own, and its pictures. */
 export interface Enclosed {
   readonly context: Readonly<Record<string, Json>>;
@@ -75,11 +78,14 @@ export async function enclose(
   if (message.media.length === 0) return { context };
   const files: Json[] = [];
   const images: ModelImage[] = [];
+  let mostShown = MAX_MESSAGE_PICTURE_BYTES;
   for (const wanted of message.media) {
     try {
-      const { path, type, size, bytes } = await media.open(wanted, rules);
+      const { path, type, size, bytes } = await media.open({ ...wanted, mostShown }, rules);
       files.push({ path, type, size });
-      if (bytes !== undefined) images.push({ mimeType: type, base64: bytes.toBase64() });
+      if (bytes === undefined) continue;
+      images.push({ mimeType: type, base64: bytes.toBase64() });
+      mostShown -= bytes.length;
     } catch (error) {
       throw error instanceof MediaRefused ? invalidRequest(error.message) : error;
     }

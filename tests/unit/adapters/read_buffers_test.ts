@@ -13,17 +13,20 @@ Deno.test("a quiet connection keeps a small buffer of its own", () => {
   }
 });
 
-Deno.test("a connection that fills its buffer reads into a large one until little comes", () => {
+Deno.test("a connection reads into the smallest buffer that its last read would have fit into", () => {
   const buffer = new ReadBuffer(new ReadBuffers());
-  const quiet = buffer.current;
-  buffer.used(quiet.length);
-  const busy = buffer.current;
-  assert.ok(busy.length >= 16 * quiet.length);
-  buffer.used(busy.length);
-  buffer.used(quiet.length + 1);
-  assert.equal(buffer.current, busy);
-  buffer.used(quiet.length);
-  assert.equal(buffer.current, quiet);
+  const sizes = [512, 2_000, 2_048, 32_768, 32_768, 600, 512, 100].map((bytes) => {
+    const { length } = buffer.current;
+    buffer.used(Math.min(bytes, length));
+    return length;
+  });
+  assert.deepEqual(sizes, [512, 2_048, 2_048, 32_768, 32_768, 32_768, 2_048, 512]);
+});
+
+Deno.test("whoever greeted at length rests with a small buffer", () => {
+  const buffer = new ReadBuffer(new ReadBuffers());
+  for (const bytes of [512, 1_200]) buffer.used(bytes);
+  assert.equal(buffer.current.length, 2_048);
 });
 
 Deno.test("large buffers go from one connection to the next, and never to two at once", () => {

@@ -151,6 +151,20 @@ Deno.test("a poll counts the last choice of each person, across a restart, until
   assert.equal(await say("bob", "1"), undefined);
 });
 
+Deno.test("the key of a poll tells its counts until it closes, and asks anew afterwards", async () => {
+  const { channels, polls, clock, sent } = stage();
+  const request = { ...POLL, durationHours: 72 };
+  await channels.poll(DEFAULT_TENANT, request);
+  await clock.advance(48 * HOUR_MS);
+  const peer = { kind: "direct", id: "ann", guest: false } as const;
+  await polls.answer({ channel: "websocket", peer, sender: "ann", text: "1" });
+  assert.equal((await channels.poll(DEFAULT_TENANT, request)).voters, 1);
+  assert.equal(sent.length, 1);
+  await clock.advance(25 * HOUR_MS);
+  assert.equal((await channels.poll(DEFAULT_TENANT, request)).voters, 0);
+  assert.equal(sent.length, 2);
+});
+
 Deno.test("a poll may allow several choices", async () => {
   const { channels, polls } = stage();
   await channels.poll(DEFAULT_TENANT, { ...POLL, maxSelections: 2 });

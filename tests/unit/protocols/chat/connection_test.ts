@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { MAX_HELD_OF_SENDER } from "../../../../src/protocols/chat/picture_holds.ts";
+import { type ChatStage, setChatStage } from "../../../support/chat_stage.ts";
+import { quiet, type StageLink } from "../../../support/gateway_stage.ts";
+
+/** What a client has heard, without the typing. */
+function heard(link: StageLink): Readonly<Record<string, unknown>>[] {
+  return link.inbox.splice(0).map((text) => JSON.parse(text)).filter(({ type }) =>
+    type !== "chat.typing"
+  );
+}
+
+async function open(stage: ChatStage, shown: Readonly<Record<string, string>>): Promise<StageLink> {
+  const link = stage.open(shown);
+  await quiet();
+  assert.equal(heard(link).length, 1);
+  return link;
+}
+
+const GROUP = { type: "chat.send", chatType: "group", groupId: "team" };
+
+Deno.test("who came in unasked stays out once the gateway asks, and is told nothing more", async () => {
+  const stage = setChatStage();
+  const [said, silent] = [
+    await open(stage, { senderId: "a" }),
+    await open(stage, { senderId: "b" }),
+  ];
+  stage.chatSettings.auth = { ...stage.chatSettings.auth, enabled: true };
+  said.receive(JSON.stringify({ type: "chat.send", content: "hi", senderId: "c" }));
+  await quiet();
+  const error = "Token required. Connect with ?token=YOUR_TOKEN";
+  assert.deepEqual(heard(said), [{ type: "chat.error", error }]);
+  assert.deepEqual(said.closedWith, { code: 4401, reason: "Token required" });
+  const to = { kind: "direct", id: "b", guest: false } as const;
+  stage.chat.channel.deliver({ to, messageId: "m", text: "a secret" });
+  assert.deepEqual(heard(silent), []);
+  assert.equal(silent.closedWith?.code, 1000);
+});
+
+Deno.test("guests stay out once a token is required, and stay where it is not", async () => {
+  const stage = setChatStage({ enabled: true, required: false });
+  const link = await open(stage, { senderId: "a" });
+  link.receive(JSON.stringify({ ...GROUP, content: "hi" }));
+  await quiet();
+  assert.equal(link.closedWith, undefined);
+  stage.chatSettings.auth = { ...stage.chatSettings.auth, required: true };
+  link.receive(JSON.stringify({ ...GROUP, content: "hi" }));
+  await quiet();
+  assert.equal(link.closedWith?.code, 4401);
+});
+
+Deno.test("messages with pictures that wait for an answer are bounded; each that is answered makes room", async () => {
+  const stage = setChatStage();
+  const link = await open(stage, { senderId: "a" });
+  const say = async (messageId: string) => {
+    link.receive(JSON.stringify({ type: "chat.send", content: "see", messageId, mediaPath: "a.png" }));
+    await quiet();
+    return heard(link).map(({ error }) => error);
+  };
+  for (let at = 0; at < MAX_HELD_OF_SENDER; at++) assert.deepEqual(await say(`m${at}`), []);
+  const [error] = await say("more");
+  assert.match(String(error), /too many messages with files wait for an answer/);
+  link.receive(JSON.stringify({ type: "chat.send", content: "words alone" }));
+  await quiet();
+  assert.deepEqual(heard(link), []);
+  stage.model.call(0).end();
+  await quiet();
+  assert.equal(heard(link).filter(({ done }) => done === true).length, 1);
+  assert.deepEqual(await say("again"), []);
+});
