@@ -24,12 +24,15 @@ import {
 } from "../src/protocols/chat/codec.ts";
 import { MAX_EARLY_BYTES } from "../src/protocols/chat/connection.ts";
 import {
+  GUESTS_OF_ADDRESS,
   IDENTIFYING_BOUNDS,
   MAX_CONVERSATIONS,
   WRONG_TOKENS,
 } from "../src/protocols/chat/connection_house.ts";
 import { MAX_ANSWERS_AWAITED, MAX_EARLY_MESSAGES } from "../src/protocols/chat/machine.ts";
+import { MAX_MESSAGE_PICTURE_BYTES } from "../src/protocols/chat/message.ts";
 import { MAX_CHAT_BUFFERED_BYTES, MAX_CHAT_CONNECTIONS } from "../src/protocols/chat/mod.ts";
+import { MAX_HELD, MAX_HELD_OF_SENDER } from "../src/protocols/chat/picture_holds.ts";
 import { MAX_PEER_ID_CHARS } from "../src/services/channel_name.ts";
 import { DEFAULT_POLL_HOURS, MAX_POLLS, MAX_VOTERS } from "../src/services/channel_polls.ts";
 import {
@@ -141,6 +144,12 @@ const LIMITS: readonly Limit[] = [
     verdict: `locked out for ${WRONG_TOKENS.lockMs / 60_000} minutes`,
   },
   {
+    what: "Messages of all guests of one address in a minute, in terms of `messagesPerMinute`",
+    value: GUESTS_OF_ADDRESS,
+    unit: "times",
+    verdict: "`chat.error`",
+  },
+  {
     what: "Answer of the identity service",
     value: MAX_IDENTITY_ANSWER_BYTES,
     unit: "bytes",
@@ -184,7 +193,7 @@ const LIMITS: readonly Limit[] = [
     what: "Memory of its key",
     value: SENT_RETENTION_MS,
     unit: "ms",
-    verdict: "the key may send again",
+    verdict: "the key may send again; that of a poll once the poll is closed as well",
   },
   {
     what: "Options of a poll",

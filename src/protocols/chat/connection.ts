@@ -15,7 +15,7 @@ import {
   type ServerFrame,
 } from "./codec.ts";
 import type { ChatHouse } from "./connection_house.ts";
-import { type Arrival, identify, type Identity, identityVoid, stillCounts } from "./identity.ts";
+import { type Arrival, type Identity, identityVoid, stillCounts } from "./identity.ts";
 import {
   type ChatCall,
   type ChatEvent,
@@ -24,7 +24,7 @@ import {
   type ChatValue,
   MAX_EARLY_MESSAGES,
 } from "./machine.ts";
-import { enclose, placeMessage, tooMany } from "./message.ts";
+import { enclose, placeMessage } from "./message.ts";
 
 /** What a client may send before it is identified, in bytes over all messages. */
 export const MAX_EARLY_BYTES = MAX_EARLY_MESSAGES * 8 * 1024;
@@ -102,16 +102,7 @@ export class ChatConnection implements Wire<ChatTypes> {
   }
 
   async #identify({ signal }: CallScope<ChatValue>): Promise<ChatValue> {
-    const { failures, options } = this.#house;
-    const { identities, random, settings, isId } = options;
-    const identity = await identify(this.#arrival, {
-      auth: settings().auth,
-      service: identities,
-      failures,
-      newId: () => random.uuid(),
-      isId,
-      signal,
-    });
+    const identity = await this.#house.identify(this.#arrival, signal);
     this.#passGate();
     this.#link.allow(undefined);
     return { kind: "identified", identity };
@@ -123,12 +114,11 @@ export class ChatConnection implements Wire<ChatTypes> {
   ): Promise<ChatValue> {
     const house = this.#house;
     const { inbox, isId, media, random, settings } = house.options;
-    const { auth, messagesPerMinute, ownAgents, media: rules } = settings();
+    const { auth, ownAgents, media: rules } = settings();
     if (!stillCounts(identity, auth)) throw identityVoid();
     const { sender, peer, lasting } = placeMessage(message, { identity, isId });
     const rated = `${identity.guest ? "guest" : "user"}:${sender.id}`;
-    const waitMs = house.rate.take(rated, messagesPerMinute);
-    if (waitMs > 0) throw tooMany(messagesPerMinute, waitMs);
+    house.charge(rated, { guest: identity.guest, address: this.#arrival.address });
     house.received();
     house.join(this.#id, peer);
     const messageId = message.messageId ?? random.uuid();

@@ -20,13 +20,21 @@ import type { Random } from "../../ports/random.ts";
 import type { ChannelInbox } from "../../services/channel_inbox.ts";
 import type { DomainEvent, RunId } from "../../services/domain_event.ts";
 import type { Hub } from "../../services/hub.ts";
+import { type Arrival, identify, type Identity } from "./identity.ts";
 import type { ChatEvent } from "./machine.ts";
+import { tooMany } from "./message.ts";
 import { PictureHolds } from "./picture_holds.ts";
 import type { ChatSettings } from "./settings.ts";
 import { TEXTS } from "./texts.ts";
 
 /** Conversations that one connection hears of; the one that it wrote to longest ago gives way. */
 export const MAX_CONVERSATIONS = 64;
+
+/** Pause between two lines of the log that say the same of the identity service, in milliseconds. */
+const SILENCE_PAUSE_MS = 60_000;
+
+/** Guests of one address may together send as much as so many senders, as names cost them nothing. */
+export const GUESTS_OF_ADDRESS = 10;
 
 /** Wrong tokens of one source in a minute that lock it out for five. */
 export const WRONG_TOKENS: FailureLimits = { failures: 10, windowMs: 60_000, lockMs: 5 * 60_000 };
@@ -79,8 +87,8 @@ export class ChatHouse implements Channel {
   readonly options: ChatOptions;
   /** Bounds the connections that were not identified yet. */
   readonly gate: HandshakeGate = new HandshakeGate(IDENTIFYING_BOUNDS);
-  readonly failures: FailureLimiter;
-  readonly rate: RateLimiter;
+  readonly #failures: FailureLimiter;
+  readonly #rate: RateLimiter;
   readonly messages: Counter;
   readonly pictures: PictureHolds = new PictureHolds();
   readonly #members = new Map<ConnectionId, Member>();
@@ -92,6 +100,7 @@ export class ChatHouse implements Channel {
   readonly #addresses = new Map<string, number>();
   readonly #startedAt: number;
   #connections = 0;
+  #silenceToldAt: number | undefined;
   #lastConnectedAt: number | undefined;
   #lastInboundAt: number | undefined;
   #lastOutboundAt: number | undefined;
@@ -100,8 +109,8 @@ export class ChatHouse implements Channel {
     const { clock, hub, metrics, tenant } = options;
     this.options = options;
     this.#startedAt = clock.now();
-    this.failures = new FailureLimiter(() => clock.now(), WRONG_TOKENS);
-    this.rate = new RateLimiter(() => clock.now());
+    this.#failures = new FailureLimiter(() => clock.now(), WRONG_TOKENS);
+    this.#rate = new RateLimiter(() => clock.now());
     hub.observe((whose, event) => {
       if (whose === tenant) this.#hear(event);
     });
@@ -139,6 +148,41 @@ export class ChatHouse implements Channel {
     this.#connections--;
   }
 
+  /** Finds out who a client is; throws a `Disconnect` where it may not come in. */
+  identify(arrival: Arrival, signal: AbortSignal): Promise<Identity> {
+    const { identities, isId, random, settings } = this.options;
+    const service: IdentityService = {
+      verify: async (question, signal) => {
+        const answer = await identities.verify(question, signal);
+        const silent = !answer.ok && !answer.refused && !signal.aborted;
+        if (silent) this.#tellOfSilence(question.endpoint, answer.code);
+        return answer;
+      },
+    };
+    return identify(arrival, {
+      auth: settings().auth,
+      service,
+      failures: this.#failures,
+      newId: () => random.uuid(),
+      isId,
+      signal,
+    });
+  }
+
+  /** Says in the log, now and then, that clients stay out for want of the operator's service. */
+  #tellOfSilence(endpoint: string, code: string): void {
+    const { clock, log } = this.options;
+    const now = clock.now();
+    if (this.#silenceToldAt !== undefined && now < this.#silenceToldAt + SILENCE_PAUSE_MS) return;
+    this.#silenceToldAt = now;
+    // The rest of the address may hold a secret.
+    const { origin } = new URL(endpoint);
+    log.write("warn", "the identity service does not answer; see channels.websocket.auth", {
+      service: origin,
+      code,
+    });
+  }
+
   /** Tells a connection, from now on, what concerns it. `own`: the conversation of its user. */
   enter(
     id: ConnectionId,
@@ -173,6 +217,19 @@ export class ChatHouse implements Channel {
   /** Tells those concerned how a run goes, from now until it ends. */
   watch(runId: RunId, watch: Watch): void {
     this.#watches.set(runId, watch);
+  }
+
+  /** Counts a message or an upload of `sender`. Throws `UNAVAILABLE` where there were too many in a minute. */
+  charge(
+    sender: string,
+    { guest, address }: { readonly guest: boolean; readonly address: string },
+  ): void {
+    const { messagesPerMinute: most } = this.options.settings();
+    const own = this.#rate.take(sender, most);
+    if (own > 0) throw tooMany(most, own);
+    if (!guest) return;
+    const all = this.#rate.take(`guests:${network(address)}`, most * GUESTS_OF_ADDRESS);
+    if (all > 0) throw tooMany(most * GUESTS_OF_ADDRESS, all);
   }
 
   /** Notes that a message came in. */

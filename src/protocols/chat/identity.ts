@@ -74,7 +74,9 @@ export async function identify(arrival: Arrival, parts: IdentityParts): Promise<
     shown: { ...shown, tokenType: shown.tokenType ?? "local" },
   };
   const answer = await service.verify(question, signal);
-  if (answer.ok && isId(answer.userId)) {
+  // Whoever guesses many at once learns nothing from those that are answered behind the lock.
+  const late = failures.lockedFor(source) > 0;
+  if (!late && answer.ok && isId(answer.userId)) {
     const { userId, username, avatar, extra } = answer;
     const profile = {
       ...(avatar === undefined ? {} : { avatar }),
@@ -89,6 +91,7 @@ export async function identify(arrival: Arrival, parts: IdentityParts): Promise<
       ...(Object.keys(profile).length === 0 ? {} : { profile }),
     };
   }
+  if (late) return refused("too_many_attempts", { shown, parts });
   if (answer.ok || answer.refused) failures.fail(source);
   return refused(answer.ok ? "auth_failed" : answer.code, { shown, parts });
 }

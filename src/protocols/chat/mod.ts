@@ -1,4 +1,4 @@
-/** The chat channel's wire: applications talk to agents for their users, in four kinds of frames. */
+/** The chat channel's wire: applications talk to agents for their users, in five kinds of frames. */
 
 import { drive, type Schedule } from "../../core/driver.ts";
 import type { Link } from "../../core/link.ts";
@@ -7,8 +7,6 @@ import type { Channel } from "../../ports/channel.ts";
 import type { MediaFile } from "../../ports/media.ts";
 import { ChatConnection } from "./connection.ts";
 import { ChatHouse, type ChatOptions } from "./connection_house.ts";
-import { identify } from "./identity.ts";
-import { tooMany } from "./message.ts";
 import type { ChatSettings } from "./settings.ts";
 
 export type { ChatOptions } from "./connection_house.ts";
@@ -47,7 +45,7 @@ export interface Chat {
 /** Puts the channel together. */
 export function createChat(options: ChatOptions): Chat {
   const house = new ChatHouse(options);
-  const { clock, identities, isId, media, random, settings } = options;
+  const { clock, media, settings } = options;
   const schedule: Schedule = (delayMs, task) => clock.after(delayMs, task);
   return {
     channel: house,
@@ -59,16 +57,10 @@ export function createChat(options: ChatOptions): Chat {
       drive(connection, { link, schedule, maxBufferedBytes: MAX_CHAT_BUFFERED_BYTES });
     },
     async upload({ type, body, shown }, { peer, signal }) {
-      const { auth, media: rules, messagesPerMinute } = settings();
-      const arrival = { shown, address: peer.ip };
-      const { failures } = house;
-      const newId = (): string => random.uuid();
-      const service = identities;
-      const identity = await identify(arrival, { auth, service, failures, newId, isId, signal });
+      const identity = await house.identify({ shown, address: peer.ip }, signal);
       const whose = identity.passing ? peer.ip : identity.userId;
-      const waitMs = house.rate.take(`upload:${whose}`, messagesPerMinute);
-      if (waitMs > 0) throw tooMany(messagesPerMinute, waitMs);
-      return await media.save({ type, body }, rules);
+      house.charge(`upload:${whose}`, { guest: identity.guest, address: peer.ip });
+      return await media.save({ type, body }, settings().media);
     },
   };
 }

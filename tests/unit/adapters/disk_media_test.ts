@@ -58,6 +58,33 @@ Deno.test("what is not allowed leaves no file behind", () =>
     assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
   }));
 
+Deno.test("an upload that is refused meanwhile disturbs no other", () =>
+  withFolder(async ({ folder, rules }) => {
+    const media = diskMedia({ random: new CountingRandom() });
+    await Deno.mkdir(folder);
+    for (let at = 0; at < 300; at++) await Deno.writeFile(join(folder, `${at}.txt`), TEXT);
+    for (let at = 0; at < 20; at++) {
+      const refused = new TransformStream<Uint8Array, Uint8Array>();
+      const first = reason(media.save({ type: "text/plain", body: refused.readable }, rules));
+      while ((await Array.fromAsync(Deno.readDir(folder))).length === 300) { /* not begun */ }
+      const second = reason(media.save({ type: "image/png", body: body(TEXT) }, rules));
+      // The second looks at the folder while the first, which brings nothing, is taken away.
+      for (let turn = 0; turn < 4; turn++) await Deno.stat(folder);
+      await refused.writable.close();
+      assert.deepEqual([await first, await second], ["size", "type"]);
+    }
+  }));
+
+Deno.test("a picture beyond what may be shown is named only; a type may have parameters", () =>
+  withFolder(async ({ rules }) => {
+    const media = diskMedia({ random: new CountingRandom() });
+    const { path } = await media.save({ type: "image/png", body: body(PNG) }, rules);
+    const type = "Image/PNG; q=1";
+    assert.ok((await media.open({ path, type, mostShown: PNG.length }, rules)).bytes);
+    const named = await media.open({ path, mostShown: PNG.length - 1 }, rules);
+    assert.deepEqual(named, { path, type: "image/png", size: PNG.length });
+  }));
+
 Deno.test("nothing but plain files of the folder can be named", () =>
   withFolder(async ({ folder, outside, rules }) => {
     const media = diskMedia({ random: new CountingRandom() });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { GUESTS_OF_ADDRESS } from "../../../../src/protocols/chat/connection_house.ts";
 import { MAX_HELD_OF_SENDER } from "../../../../src/protocols/chat/picture_holds.ts";
 import { type ChatStage, setChatStage } from "../../../support/chat_stage.ts";
 import { quiet, type StageLink } from "../../../support/gateway_stage.ts";
@@ -42,7 +43,7 @@ Deno.test("guests stay out once a token is required, and stay where it is not", 
   const link = await open(stage, { senderId: "a" });
   link.receive(JSON.stringify({ ...GROUP, content: "hi" }));
   await quiet();
-  assert.equal(link.closedWith, undefined);
+  assert.deepEqual(heard(link), []);
   stage.chatSettings.auth = { ...stage.chatSettings.auth, required: true };
   link.receive(JSON.stringify({ ...GROUP, content: "hi" }));
   await quiet();
@@ -53,7 +54,9 @@ Deno.test("messages with pictures that wait for an answer are bounded; each that
   const stage = setChatStage();
   const link = await open(stage, { senderId: "a" });
   const say = async (messageId: string) => {
-    link.receive(JSON.stringify({ type: "chat.send", content: "see", messageId, mediaPath: "a.png" }));
+    link.receive(
+      JSON.stringify({ type: "chat.send", content: "see", messageId, mediaPath: "a.png" }),
+    );
     await quiet();
     return heard(link).map(({ error }) => error);
   };
@@ -67,4 +70,37 @@ Deno.test("messages with pictures that wait for an answer are bounded; each that
   await quiet();
   assert.equal(heard(link).filter(({ done }) => done === true).length, 1);
   assert.deepEqual(await say("again"), []);
+});
+
+Deno.test("guests of one address share a bound, whatever they call themselves; users do not", async () => {
+  for (const guests of [true, false]) {
+    const stage = setChatStage(guests ? { enabled: true, required: false } : {});
+    stage.chatSettings.messagesPerMinute = 1;
+    const errors: unknown[] = [];
+    for (let at = 0; at <= GUESTS_OF_ADDRESS; at++) {
+      const link = await open(stage, { senderId: `n${at}` });
+      link.receive(JSON.stringify({ type: "chat.send", content: "hi" }));
+      await quiet();
+      errors.push(...heard(link).flatMap(({ error }) => error ?? []));
+    }
+    assert.equal(errors.length, guests ? 1 : 0);
+    if (guests) assert.match(String(errors[0]), /more than 10 messages in a minute/);
+  }
+});
+
+Deno.test("the log says that the identity service is silent, once a minute, without its secrets", async () => {
+  const stage = setChatStage({ enabled: true, endpoint: "http://u:p@identity.test/verify?key=k" });
+  const come = async (code: string, refused: boolean) => {
+    stage.open({ token: "t" });
+    await quiet();
+    stage.questions.at(-1)?.answer({ ok: false, code, refused });
+    await quiet();
+    return stage.log.lines.filter(({ message }) => message.includes("identity service"));
+  };
+  assert.deepEqual(await come("expired", true), []);
+  const [line] = await come("timeout", false);
+  assert.deepEqual(line?.fields, { service: "http://identity.test", code: "timeout" });
+  assert.equal((await come("timeout", false)).length, 1);
+  await stage.clock.advance(60_000);
+  assert.equal((await come("service_unavailable", false)).length, 2);
 });

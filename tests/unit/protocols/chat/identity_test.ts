@@ -79,6 +79,26 @@ Deno.test("refusals lock their address out, failures of the service do not", asy
   }
 });
 
+Deno.test("guesses that are answered behind the lock tell nothing, not even the right one", async () => {
+  const limits = { failures: 2, windowMs: 60_000, lockMs: 60_000 };
+  const failures = new FailureLimiter(() => 0, limits);
+  const pending: ((answer: IdentityAnswer) => void)[] = [];
+  const come = (token: string) =>
+    identify({ shown: { token }, address: "192.0.2.1" }, {
+      auth: AUTH,
+      service: { verify: () => new Promise((resolve) => pending.push(resolve)) },
+      failures,
+      newId: () => "made-up",
+      isId,
+      signal: new AbortController().signal,
+    });
+  const guesses = ["a", "b", "right"].map((token) => turnedAway(come(token)));
+  for (const answer of pending.slice(0, 2)) answer({ ok: false, code: "no", refused: true });
+  await Promise.all(guesses.slice(0, 2));
+  pending[2]?.({ ok: true, userId: "victim" });
+  assert.match(await guesses[2]!, /too_many_attempts/);
+});
+
 Deno.test("an id that cannot be a user's is no identity", async () => {
   const { come } = stage({ ok: true, userId: "a\u0000" });
   assert.match(await turnedAway(come({ token: "t" })), /auth_failed$/);

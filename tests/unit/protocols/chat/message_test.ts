@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { MediaRefused } from "../../../../src/ports/media.ts";
 import type { ChatMessage } from "../../../../src/protocols/chat/codec.ts";
 import type { Identity } from "../../../../src/protocols/chat/identity.ts";
-import { enclose, placeMessage } from "../../../../src/protocols/chat/message.ts";
+import {
+  enclose,
+  MAX_MESSAGE_PICTURE_BYTES,
+  placeMessage,
+} from "../../../../src/protocols/chat/message.ts";
 import { isPeerId as isId } from "../../../../src/services/channel_name.ts";
 
 const HI: ChatMessage = { content: "hi", chatType: "direct", media: [] };
@@ -82,6 +86,17 @@ Deno.test("what came along stands under keys of its own; custom data overrides n
     },
     images: [{ mimeType: "image/png", base64: "AQID" }],
   });
+  const rooms: (number | undefined)[] = [];
+  const counting = {
+    ...media,
+    open: (wanted: { path: string; mostShown?: number }) => {
+      rooms.push(wanted.mostShown);
+      return media.open(wanted);
+    },
+  };
+  const twice = { ...message, media: [{ path: "a.png" }, { path: "a.png" }] };
+  await enclose(twice, { identity, media: counting, rules });
+  assert.deepEqual(rooms, [MAX_MESSAGE_PICTURE_BYTES, MAX_MESSAGE_PICTURE_BYTES - 3]);
   const missing = { ...message, media: [{ path: "b" }] };
   await assert.rejects(enclose(missing, { identity, media, rules }), /not there/);
 });
