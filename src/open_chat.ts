@@ -7,6 +7,8 @@ import { isLoopbackHost, reachableHost } from "./core/host.ts";
 import { quote } from "./core/quote.ts";
 import { listen } from "./loopback_listener.ts";
 import type { Log } from "./ports/log.ts";
+import type { MediaFolder } from "./ports/media.ts";
+import type { Random } from "./ports/random.ts";
 import { MAX_CHAT_MESSAGE_BYTES } from "./protocols/chat/codec.ts";
 
 /** What a start knows of the channel. */
@@ -90,4 +92,15 @@ export function uploadBytes({ settings }: ChatSetup): number | undefined {
 /** Whether clients are asked who they are. */
 function asks({ settings, overrides }: ChatSetup): boolean {
   return overrides.enabled ?? settings?.auth.enabled ?? true;
+}
+
+/** The files of the chat channel; what they stand on is loaded with the first of them. */
+export function chatMedia(random: Random): MediaFolder {
+  let loaded: Promise<MediaFolder> | undefined;
+  const folder = (): Promise<MediaFolder> =>
+    loaded ??= import("./adapters/disk_media.ts").then(({ diskMedia }) => diskMedia({ random }));
+  return {
+    save: async (upload, rules) => await (await folder()).save(upload, rules),
+    open: async (wanted, rules) => await (await folder()).open(wanted, rules),
+  };
 }

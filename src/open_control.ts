@@ -1,7 +1,7 @@
 /** Opens the control channel where the settings want it. */
 
 import { resolve } from "node:path";
-import { type LineAddress, listenLines } from "./adapters/line_listener.ts";
+import type { LineAddress } from "./adapters/line_listener.ts";
 import type { Gateway } from "./app.ts";
 import { type Config, type Environment, expandHome } from "./config.ts";
 import { MAX_LINE_BYTES } from "./core/lines.ts";
@@ -39,6 +39,8 @@ export async function openControl(
   const address: LineAddress = path === undefined
     ? { transport: "tcp", hostname: host, port }
     : { transport: "unix", path: resolve(stateDir, expandHome(path, home)) };
+  // Loaded where it is wanted: most gateways have no such channel.
+  const { listenLines } = await import("./adapters/line_listener.ts");
   const listener = await listenLines({
     address,
     remedy: { port: "control.port", address: "control.host" },

@@ -2,7 +2,6 @@
 
 import { dirname, resolve } from "node:path";
 import { ensurePrivateFolder, ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
-import { diskMedia } from "./adapters/disk_media.ts";
 import { diskWorkspaces } from "./adapters/disk_workspace.ts";
 import { consoleSink } from "./adapters/console_sink.ts";
 import { FileLog } from "./adapters/file_log.ts";
@@ -41,7 +40,14 @@ import { MAX_PAYLOAD_BYTES } from "./protocols/openclaw/hello.ts";
 import type { SettingsIssue } from "./services/settings_codec.ts";
 import { openControl } from "./open_control.ts";
 import { listen } from "./loopback_listener.ts";
-import { chatExposure, type ChatSetup, openChat, resolveChat, uploadBytes } from "./open_chat.ts";
+import {
+  chatExposure,
+  chatMedia,
+  type ChatSetup,
+  openChat,
+  resolveChat,
+  uploadBytes,
+} from "./open_chat.ts";
 import { openSettingsPlace, type SettingsPlace } from "./settings_place.ts";
 import { watchSettings } from "./settings_watch.ts";
 import { makeSecret, openStateToken, type StateToken } from "./state_token.ts";
@@ -302,7 +308,7 @@ async function openGateway(
     memory: () => Deno.memoryUsage().rss,
     chat: {
       identities: httpIdentity(),
-      media: diskMedia({ random: systemRandom }),
+      media: chatMedia(systemRandom),
       workspaces: diskWorkspaces(),
       overrides: setup.chat.overrides,
       places: { stateDir, home: env.HOME ?? env.USERPROFILE ?? "~" },

@@ -1,7 +1,5 @@
 /** The configuration file on disk. */
 
-import { constants } from "node:fs";
-import { lstat, mkdir, open, readlink, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { GatewayError } from "../core/error.ts";
 import { escapeText } from "../core/quote.ts";
@@ -106,6 +104,9 @@ async function readSettings(path: string): Promise<SettingsText> {
   const target = await targetOf(path);
   if (target === undefined) return { path, raw: undefined };
   try {
+    // Loaded where there is a file: it costs more memory than all settings.
+    const { constants } = await import("node:fs");
+    const { open } = await import("node:fs/promises");
     // Refuses a link put there since it was resolved; does not wait for the writer of a pipe.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(target, flags);
@@ -136,24 +137,33 @@ async function writeSettings(path: string, raw: string): Promise<void> {
   const folder = dirname(target);
   const temporary = join(folder, `${draftStart(target)}${crypto.randomUUID()}${DRAFT_END}`);
   try {
-    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    await Deno.mkdir(folder, { recursive: true, mode: FOLDER_MODE });
     try {
-      const file = await open(temporary, "wx", FILE_MODE);
-      try {
-        await file.chmod(FILE_MODE);
-        await file.writeFile(raw, "utf8");
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, target);
+      await writeDraft(temporary, raw);
+      await Deno.rename(temporary, target);
     } catch (cause) {
-      await rm(temporary, { force: true });
+      await removeIfThere(temporary);
       throw cause;
     }
     await syncFolder(folder);
   } catch (cause) {
     throw failure("write", path, cause);
+  }
+}
+
+async function writeDraft(path: string, raw: string): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: FILE_MODE });
+  await Deno.chmod(path, FILE_MODE);
+  const bytes = new TextEncoder().encode(raw);
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  await file.sync();
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (cause) {
+    if (codeOf(cause) !== "ENOENT") throw cause;
   }
 }
 
@@ -175,9 +185,9 @@ async function sweepDrafts(path: string): Promise<void> {
       const draft = name.startsWith(start) && name.endsWith(DRAFT_END) &&
         /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(middle);
       if (!draft || removed >= MAX_SWEPT) continue;
-      const entry = await lstat(join(folder, name));
-      if (!entry.isFile() || Date.now() - entry.mtimeMs < MAX_DRAFT_AGE_MS) continue;
-      await rm(join(folder, name), { force: true });
+      const { isFile, mtime } = await Deno.lstat(join(folder, name));
+      if (!isFile || Date.now() - (mtime?.getTime() ?? 0) < MAX_DRAFT_AGE_MS) continue;
+      await removeIfThere(join(folder, name));
       removed++;
     }
   } catch {
@@ -194,11 +204,11 @@ async function targetOf(path: string): Promise<string | undefined> {
       if (links === 0) return undefined;
       throw refusal(path, `is a link to ${escapeText(at)}, which does not exist`);
     }
-    if (entry.isSymbolicLink()) {
-      at = resolve(await realpath(dirname(at)), await readlink(at));
+    if (entry.isSymlink) {
+      at = resolve(await Deno.realPath(dirname(at)), await Deno.readLink(at));
       continue;
     }
-    if (!entry.isFile()) throw refusal(path, "is not a regular file");
+    if (!entry.isFile) throw refusal(path, "is not a regular file");
     const user = Deno.uid();
     if (links > 0 && user !== null && entry.uid !== user) {
       throw refusal(path, `is a link to ${escapeText(at)}, which belongs to another user`);
@@ -208,9 +218,9 @@ async function targetOf(path: string): Promise<string | undefined> {
   throw refusal(path, `leads through more than ${MAX_LINKS} links`);
 }
 
-async function entryAt(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
+async function entryAt(path: string): Promise<Deno.FileInfo | undefined> {
   try {
-    return await lstat(path);
+    return await Deno.lstat(path);
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return undefined;
     throw failure("find", path, cause);
@@ -220,12 +230,8 @@ async function entryAt(path: string): Promise<Awaited<ReturnType<typeof lstat>> 
 /** Makes the rename itself durable, where the system can flush a folder. */
 async function syncFolder(folder: string): Promise<void> {
   if (Deno.build.os === "windows") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  using handle = await Deno.open(folder);
+  await handle.sync();
 }
 
 function decode(bytes: Uint8Array, path: string): string {

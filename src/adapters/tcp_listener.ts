@@ -11,7 +11,6 @@ import { listenError } from "./listen_error.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import { RequestStream, type Upgraded } from "./request_stream.ts";
 import { SilenceWatch } from "./silence_watch.ts";
-import { BACKLOG, TlsServer } from "./tls_server.ts";
 import { TurnBudget } from "./turn_budget.ts";
 import { WriteTurns } from "./write_turns.ts";
 
@@ -27,6 +26,9 @@ export const HTTP_BOUNDS: GateBounds = { perSource: 1_024, total: 4_096 };
 /** Default bound of a request's body, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
+/** Connections that the system may hold until they are accepted: all clients may come back at once. */
+const BACKLOG = 4_096;
+
 /** Pause after the system could not hand out a connection, e.g. for want of file descriptors, in milliseconds. */
 const ACCEPT_PAUSE_MS = 100;
 
@@ -37,7 +39,9 @@ export const listenTcp: Listen = async (options: ListenOptions): Promise<Listene
   try {
     const accept: Accept = (stream, address) => listener.serve(stream, address);
     if (tls !== undefined) {
-      listener.open(await TlsServer.listen({ hostname, port, ...tls, accept }));
+      // Loaded where it is wanted: what it stands on costs memory and time at every start.
+      const { TlsServer } = await import("./tls_server.ts");
+      listener.open(await TlsServer.listen({ hostname, port, backlog: BACKLOG, ...tls, accept }));
     } else listener.open(new TcpServer({ hostname, port, accept, failed: options.failed }));
     return listener;
   } catch (error) {

@@ -14,13 +14,12 @@ export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Connections that have not finished it; when there are more, the oldest of their source gives way. */
 export const TLS_HANDSHAKE_BOUNDS: GateBounds = { perSource: 256, total: 1_024 };
 
-/** Connections that the system may hold until they are accepted: all clients may come back at once. */
-export const BACKLOG = 4_096;
-
 /** What to listen on. */
 export interface TlsServerOptions {
   readonly hostname: string;
   readonly port: number;
+  /** Connections that the system may hold until they are accepted. */
+  readonly backlog: number;
   /** PEM text. */
   readonly cert: string;
   readonly key: string;
@@ -49,7 +48,8 @@ export class TlsServer {
   }
 
   /** Rejects with the runtime's error when the address cannot be had or the certificate is none. */
-  static async listen({ hostname, port, cert, key, accept }: TlsServerOptions): Promise<TlsServer> {
+  static async listen(options: TlsServerOptions): Promise<TlsServer> {
+    const { hostname, port, backlog, cert, key, accept } = options;
     proveCertificate({ cert, key });
     const gate = new HandshakeGate(TLS_HANDSHAKE_BOUNDS);
     const pending = new Map<string, Pending>();
@@ -76,7 +76,7 @@ export class TlsServer {
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port, host: hostname, backlog: BACKLOG }, () => {
+      server.listen({ port, host: hostname, backlog }, () => {
         server.off("error", reject);
         resolve();
       });
