@@ -63,9 +63,10 @@ export async function startGatewayProcess(
       });
     }
     const program = local("../mod.ts");
-    const server = await startServer(
-      ["run", "-A", program, "serve", "--port", "0", "--state-dir", stateDir],
-    );
+    const server = await startServer(["run", "-A", program], {
+      CLAWGATE_PORT: "0",
+      CLAWGATE_STATE_DIR: stateDir,
+    });
     const token = (await Deno.readTextFile(`${stateDir}/token`)).trim();
     return {
       ...server,
@@ -82,7 +83,10 @@ export async function startGatewayProcess(
 }
 
 /** Runs Deno and waits for the line that names the server's address. */
-async function startServer(args: readonly string[]): Promise<ServerProcess> {
+async function startServer(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const spawnedAt = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
@@ -90,7 +94,7 @@ async function startServer(args: readonly string[]): Promise<ServerProcess> {
     stdout: "piped",
     stderr: "piped",
     clearEnv: true,
-    env: plainEnvironment(),
+    env: { ...plainEnvironment(), ...env },
   }).spawn();
   const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const complaints = tailOf(child.stderr);

@@ -6,7 +6,7 @@ import { StoreUnavailable } from "../ports/store.ts";
 import { type AnsweredError, CallFailed, ConnectionFailed } from "../client/client_error.ts";
 import { AnswerFailed, CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
 import { jsonText, printable } from "./foreign_text.ts";
-import type { Terminal } from "./terminal.ts";
+import { OutputClosed, type Terminal } from "./terminal.ts";
 
 /**
  * Prints how a command failed on standard error: words, or under `json` one line
@@ -96,4 +96,19 @@ function answerCode({ code, message }: AnsweredError): ExitCode {
   const access = code === "NOT_PAIRED" || code === "FORBIDDEN" ||
     /^(?:missing scope|unauthorized)\b/.test(message);
   return access ? EXIT.unauthorized : EXIT.failed;
+}
+
+/** Does a command's work; what it throws is told as {@linkcode printFailure} does, and ends in its exit status. */
+export async function concluded(
+  work: () => Promise<ExitCode>,
+  { terminal, json }: { readonly terminal: Terminal; readonly json: boolean },
+): Promise<ExitCode> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof OutputClosed) return EXIT.outputClosed;
+    const failed = toCommandFailed(error);
+    printFailure(terminal, failed, { json });
+    return failed.code;
+  }
 }

@@ -3,14 +3,14 @@
 import { Command, CommanderError, Option } from "commander";
 import { quote } from "../core/quote.ts";
 import { CommandFailed, EXIT, EXIT_MEANINGS, type ExitCode } from "./exit_code.ts";
-import { printFailure, toCommandFailed } from "./failure.ts";
+import { concluded, printFailure } from "./failure.ts";
 import type { Flags, ServeFlags } from "./flags.ts";
 import { printable } from "./foreign_text.ts";
 import type { Invocation } from "./gateway_access.ts";
 import { commandsFirst } from "./help_order.ts";
 import type { StartGateway } from "./serve_command.ts";
 import { suggestion } from "./suggestion.ts";
-import { OutputClosed, type Terminal } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
 import { VERSION } from "../version.ts";
 
 /** Longest wait that `--timeout` takes, in milliseconds: a day. */
@@ -41,21 +41,18 @@ export async function run(
       if (!asked) terminal.err(printable(text));
     },
   });
-  try {
-    await program.parseAsync([...args], { from: "user" });
-    return exit;
-  } catch (error) {
-    if (error instanceof OutputClosed) return EXIT.outputClosed;
-    if (error instanceof CommanderError) {
+  return await concluded(async () => {
+    try {
+      await program.parseAsync([...args], { from: "user" });
+      return exit;
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
       // 0 is for help and version that were asked for.
       if (error.exitCode === 0) return EXIT.ok;
       if (asked) printFailure(terminal, usageFailure(complaint), { json: true });
       return EXIT.usage;
     }
-    const failed = toCommandFailed(error);
-    printFailure(terminal, failed, { json: asked });
-    return failed.code;
-  }
+  }, { terminal, json: asked });
 }
 
 /** Whether `--json` is given; known before the command line is understood, which may fail. */

@@ -10,7 +10,6 @@ import type { ServeFlags } from "./flags.ts";
 import { jsonText, printable } from "./foreign_text.ts";
 import { objects } from "./json_view.ts";
 import { otherAddresses } from "./other_address.ts";
-import { portHolder } from "./port_holder.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Starts a gateway; resolves once it listens. */
@@ -156,6 +155,7 @@ async function explainStart(error: unknown): Promise<never> {
 async function holderHint({ reason, message }: ListenError): Promise<string | undefined> {
   const port = /:(\d+): /.exec(message)?.[1];
   if (reason !== "in-use" || port === undefined) return undefined;
+  const { portHolder } = await import("./port_holder.ts");
   const holder = (await portHolder(Number(port)))?.holder;
   return holder === undefined ? undefined : `it is pid ${holder.pid} (${holder.program})`;
 }
