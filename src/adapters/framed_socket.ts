@@ -26,8 +26,9 @@ import {
   type FrameViolation,
   OPCODE,
 } from "../core/websocket_frame.ts";
-import { ReadBuffer, type ReadBuffers } from "./read_buffers.ts";
-import { type ByteStream, TurnWriter } from "./turn_writer.ts";
+import type { ReadBuffers } from "./read_buffers.ts";
+import { TurnStream } from "./turn_stream.ts";
+import type { ByteStream } from "./turn_writer.ts";
 import type { TurnBudget } from "./turn_budget.ts";
 import type { WriteTurns } from "./write_turns.ts";
 
@@ -67,7 +68,7 @@ type SocketListener = (event: MessageNote & CloseNote) => void;
  * A server's socket: the Web's surface for handlers, and the {@linkcode Link} beneath it. Until it has a
  * listener of either kind, nothing is read.
  */
-export class FramedSocket extends TurnWriter implements ServerSocket, Link, FrameSink {
+export class FramedSocket extends TurnStream implements ServerSocket, Link, FrameSink {
   readonly protocol: string;
   binaryType = "arraybuffer";
   onopen: (() => void) | null = null;
@@ -90,9 +91,6 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   #deadline: ReturnType<typeof setTimeout> | undefined;
   // Reading.
   #paused = false;
-  #wake: (() => void) | undefined;
-  /** What was read but not looked at when reading stopped. */
-  #unread: Uint8Array<ArrayBuffer> | undefined;
   #allowance = Infinity;
   #pings = 0;
   #pingsSince = 0;
@@ -119,7 +117,7 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
 
   set onmessage(handler: ((event: MessageNote) => void) | null) {
     this.#onmessage = handler;
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   get link(): Link {
@@ -138,7 +136,7 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
 
   attach(listener: LinkListener): void {
     this.#listener = listener;
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   addEventListener(type: "open" | "error", listener: () => void): void;
@@ -147,7 +145,7 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   addEventListener(type: SocketEvent, listener: SocketListener): void {
     const listeners = this.#listeners ??= new Map();
     listeners.set(type, [...listeners.get(type) ?? [], listener]);
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   send(data: Outgoing, options?: SendOptions): void {
@@ -167,8 +165,7 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
     if (!this.endStream()) return;
     this.#readyState = Math.max(this.#readyState, READY_STATE.closing);
     this.#writer.clear();
-    this.#unread = undefined;
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   allow(bytes: number | undefined): void {
@@ -181,36 +178,22 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
 
   resume(): void {
     this.#paused = false;
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   // What the listener asks.
 
   /** Reads until the connection is over; `first` came behind the handshake. Never rejects. */
   async run(first: Uint8Array<ArrayBuffer>): Promise<void> {
-    const buffer = new ReadBuffer(this.#house.reads);
     try {
       // Not before the owner has the socket.
       await Promise.resolve();
       this.#emit("open");
       if (first.length > 0) this.#count(first);
-      while (!this.gone) {
-        if (this.#house.budget.spent) await this.#house.budget.turn();
-        else if (this.#deaf) await this.#awake();
-        else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
-        else {
-          const into = buffer.current;
-          const bytes = await this.stream.read(into);
-          if (bytes === null) break;
-          this.#silence = 0;
-          this.#take(into.subarray(0, bytes));
-          buffer.used(bytes);
-        }
-      }
+      await this.readAll();
     } catch {
       // Whatever the network says of a connection that is gone, it is gone.
     } finally {
-      buffer.release();
       this.terminate();
       this.#finish();
     }
@@ -237,7 +220,7 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   // What the reader found.
 
   get blocked(): boolean {
-    return this.#deaf || (++this.#frames % FRAMES_PER_LOOK === 0 && this.#house.budget.spent);
+    return this.deaf || (++this.#frames % FRAMES_PER_LOOK === 0 && this.budget.spent);
   }
 
   gotText(message: string): void {
@@ -279,7 +262,7 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
   // Reading.
 
   /** Nothing is to be read now. */
-  get #deaf(): boolean {
+  protected get deaf(): boolean {
     if (this.gone || this.#readyState !== READY_STATE.open) return this.#discarded < 0;
     return this.#paused || (this.#listener === undefined && !this.#hasWebListener);
   }
@@ -288,38 +271,36 @@ export class FramedSocket extends TurnWriter implements ServerSocket, Link, Fram
     return this.#onmessage !== null || this.#listeners !== undefined;
   }
 
-  #awake(): Promise<void> {
-    return new Promise((resolve) => this.#wake = resolve);
+  protected get reads(): ReadBuffers {
+    return this.#house.reads;
   }
 
-  #resumeReading(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
-  }
-
-  #takeUnread(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#unread = undefined;
-    this.#read(bytes);
+  protected get budget(): TurnBudget {
+    return this.#house.budget;
   }
 
   /** What came behind the handshake waits for a listener, and counts as all that follows does. */
   #count(first: Uint8Array<ArrayBuffer>): void {
     this.#allowance -= first.length;
     if (this.#allowance < 0) this.#expel(1009, "");
-    else this.#unread = first;
+    else this.keep(first);
   }
 
-  #take(bytes: Uint8Array<ArrayBuffer>): void {
+  protected arrived(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#silence = 0;
     this.#allowance -= bytes.length;
     if (this.#allowance < 0) this.#expel(1009, "");
     if (this.#expelled) this.#discard(bytes.length);
-    else this.#read(bytes);
+    else this.look(bytes);
   }
 
-  #read(bytes: Uint8Array<ArrayBuffer>): void {
-    const taken = this.#reader.push(bytes);
-    if (taken < bytes.length && !this.gone) this.#unread = bytes.slice(taken);
+  protected push(bytes: Uint8Array<ArrayBuffer>): number {
+    return this.#reader.push(bytes);
+  }
+
+  /** A WebSocket is over when either side of its stream is. */
+  protected inputEnded(): boolean {
+    return false;
   }
 
   #discard(bytes: number): void {

@@ -4,10 +4,12 @@ import { type GateBounds, HandshakeGate } from "../core/handshake_gate.ts";
 import { isLoopbackHost } from "../core/host.ts";
 import type { Link } from "../core/link.ts";
 import { ListenError } from "../ports/listener.ts";
+import { acceptAll } from "./accept_loop.ts";
 import { listenError, type Remedy } from "./listen_error.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import { type LineHouse, StreamLink } from "./stream_link.ts";
 import { listenUnix } from "./unix_socket.ts";
+import { TurnBudget } from "./turn_budget.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /** Connections at once: programs of one machine, a few each; one more is closed at once. */
@@ -15,9 +17,6 @@ export const MAX_CONNECTIONS = 256;
 
 /** Connections that have not sent a line; one more closes the oldest of them, as an honest client speaks first. */
 export const SILENT_BOUNDS: GateBounds = { perSource: 64, total: 64 };
-
-/** Pause after the system could not hand out a connection, e.g. for want of file descriptors, in milliseconds. */
-const ACCEPT_PAUSE_MS = 100;
 
 /** Where to listen. */
 export type LineAddress =
@@ -100,8 +99,13 @@ class Lines implements LineListener {
       failed,
       reads: new ReadBuffers(),
       turns: new WriteTurns(() => this.#links.size),
+      budget: new TurnBudget(),
     };
-    this.#accepting = this.#accept();
+    this.#accepting = acceptAll(this.#server, {
+      accept: (stream) => this.#serve(stream),
+      closed: () => this.#stopping,
+      failed: (error) => this.#options.failed(error),
+    });
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -110,25 +114,18 @@ class Lines implements LineListener {
       this.#server.close();
     }
     await this.#accepting;
-    if (this.#links.size === 0) return;
+    if (this.#links.size > 0) await this.#empty(graceMs);
+    this.#house.turns.stop();
+    this.#house.budget.stop();
+  }
+
+  async #empty(graceMs: number): Promise<void> {
     const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
     const deadline = setTimeout(() => {
       for (const link of this.#links) link.terminate();
     }, graceMs);
     await emptied;
     clearTimeout(deadline);
-  }
-
-  async #accept(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        this.#serve(await this.#server.accept());
-      } catch (error) {
-        if (this.#stopping) return;
-        this.#options.failed(error);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
-      }
-    }
   }
 
   #serve(stream: Deno.TcpConn | Deno.UnixConn): void {

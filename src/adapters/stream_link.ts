@@ -9,8 +9,10 @@ import {
   type Outgoing,
   type SendOptions,
 } from "../core/link.ts";
-import { ReadBuffer, type ReadBuffers } from "./read_buffers.ts";
-import { type ByteStream, TurnWriter } from "./turn_writer.ts";
+import type { ReadBuffers } from "./read_buffers.ts";
+import type { TurnBudget } from "./turn_budget.ts";
+import { TurnStream } from "./turn_stream.ts";
+import type { ByteStream } from "./turn_writer.ts";
 import type { WriteTurns } from "./write_turns.ts";
 
 /** How long a peer to which all was said may take to leave before its connection is dropped, in milliseconds. */
@@ -19,11 +21,15 @@ const LINGER_MS = 1_000;
 /** What such a peer may still send meanwhile, in bytes, so that it reads the last word at all. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
 
+/** Lines that are read between two looks at the clock. */
+const LINES_PER_LOOK = 16;
+
 /** What the links of one listener share. */
 export interface LineHouse {
   readonly maxLineBytes: number;
   readonly reads: ReadBuffers;
   readonly turns: WriteTurns;
+  readonly budget: TurnBudget;
   /** The line that tells a peer why its connection is closed; undefined: it is closed without a word. */
   readonly lastWord: (code: number, reason: string) => string | undefined;
   /** Told of what a listener threw; must not throw. */
@@ -35,7 +41,7 @@ export interface LineHouse {
  * is handed over as bytes. There is no closing handshake: a close says its last word, ends the sending side,
  * and drops the peer when it has not left after a while.
  */
-export class StreamLink extends TurnWriter implements Link, LineSink {
+export class StreamLink extends TurnStream implements Link, LineSink {
   readonly #house: LineHouse;
   readonly #reader: LineReader;
   /** Called at the first line. */
@@ -50,11 +56,10 @@ export class StreamLink extends TurnWriter implements Link, LineSink {
   #text = "";
   // Reading.
   #paused = false;
-  #wake: (() => void) | undefined;
-  /** What was read but not looked at when reading stopped. */
-  #unread: Uint8Array<ArrayBuffer> | undefined;
   #allowance = Infinity;
   #discarded = 0;
+  /** Lines looked at, to ask for the time not at each. */
+  #lines = 0;
 
   constructor(stream: ByteStream, house: LineHouse, spoke: () => void = () => {}) {
     super(stream);
@@ -67,7 +72,7 @@ export class StreamLink extends TurnWriter implements Link, LineSink {
 
   attach(listener: LinkListener): void {
     this.#listener = listener;
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   send(data: Outgoing, options?: SendOptions): void {
@@ -89,8 +94,7 @@ export class StreamLink extends TurnWriter implements Link, LineSink {
   terminate(): void {
     if (!this.endStream()) return;
     this.#text = "";
-    this.#unread = undefined;
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   allow(bytes: number | undefined): void {
@@ -103,32 +107,18 @@ export class StreamLink extends TurnWriter implements Link, LineSink {
 
   resume(): void {
     this.#paused = false;
-    this.#resumeReading();
+    this.resumeReading();
   }
 
   // What the listener asks.
 
   /** Reads until the connection is over. Never rejects. */
   async run(): Promise<void> {
-    const buffer = new ReadBuffer(this.#house.reads);
     try {
-      while (!this.gone) {
-        if (this.blocked || this.#ended) await this.#awake();
-        else if (this.#unread !== undefined) this.#takeUnread(this.#unread);
-        else {
-          const into = buffer.current;
-          const bytes = await this.stream.read(into);
-          if (bytes === null) this.#end();
-          else {
-            this.#take(into.subarray(0, bytes));
-            buffer.used(bytes);
-          }
-        }
-      }
+      await this.readAll();
     } catch {
       // Whatever the network says of a connection that is gone, it is gone.
     } finally {
-      buffer.release();
       this.terminate();
       this.#finish();
     }
@@ -137,6 +127,10 @@ export class StreamLink extends TurnWriter implements Link, LineSink {
   // What the reader found.
 
   get blocked(): boolean {
+    return this.#stopped || (++this.#lines % LINES_PER_LOOK === 0 && this.budget.spent);
+  }
+
+  get #stopped(): boolean {
     if (this.gone) return false;
     if (this.#closedWith !== undefined) return this.#discarded > MAX_DISCARDED_BYTES;
     return this.#paused || this.#listener === undefined;
@@ -195,34 +189,33 @@ export class StreamLink extends TurnWriter implements Link, LineSink {
 
   // Reading.
 
-  #awake(): Promise<void> {
-    return new Promise((resolve) => this.#wake = resolve);
+  protected get reads(): ReadBuffers {
+    return this.#house.reads;
   }
 
-  #resumeReading(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+  protected get budget(): TurnBudget {
+    return this.#house.budget;
   }
 
-  #takeUnread(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#unread = undefined;
-    this.#read(bytes);
+  protected get deaf(): boolean {
+    return this.#stopped || this.#ended;
   }
 
-  #take(bytes: Uint8Array<ArrayBuffer>): void {
+  protected arrived(bytes: Uint8Array<ArrayBuffer>): void {
     this.#allowance -= bytes.length;
     if (this.#allowance < 0) this.close(1009, "more than is allowed was sent");
-    this.#read(bytes);
+    this.look(bytes);
   }
 
-  #read(bytes: Uint8Array<ArrayBuffer>): void {
-    if (this.#closedWith !== undefined) {
-      this.#discarded += bytes.length;
-      return;
-    }
-    const taken = this.#reader.push(bytes);
-    if (taken < bytes.length && !this.gone) this.#unread = bytes.slice(taken);
+  protected push(bytes: Uint8Array<ArrayBuffer>): number {
+    if (this.#closedWith === undefined) return this.#reader.push(bytes);
+    this.#discarded += bytes.length;
+    return bytes.length;
+  }
+
+  protected inputEnded(): boolean {
+    this.#end();
+    return true;
   }
 
   #hand(line: string | Uint8Array): void {

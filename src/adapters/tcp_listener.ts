@@ -6,6 +6,7 @@ import { type GateBounds, HandshakeGate } from "../core/handshake_gate.ts";
 import { plainAddress } from "../core/host.ts";
 import { FrameTools } from "../core/websocket_frame.ts";
 import type { Listen, Listener, ListenOptions } from "../ports/listener.ts";
+import { acceptAll } from "./accept_loop.ts";
 import { type ByteStream, FramedSocket, type SocketHouse } from "./framed_socket.ts";
 import { listenError } from "./listen_error.ts";
 import { ReadBuffers } from "./read_buffers.ts";
@@ -28,9 +29,6 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /** Connections that the system may hold until they are accepted: all clients may come back at once. */
 const BACKLOG = 4_096;
-
-/** Pause after the system could not hand out a connection, e.g. for want of file descriptors, in milliseconds. */
-const ACCEPT_PAUSE_MS = 100;
 
 /** Starts a listener for HTTP and WebSockets on one port. */
 export const listenTcp: Listen = async (options: ListenOptions): Promise<Listener> => {
@@ -73,36 +71,20 @@ class TcpServer implements Server {
     const { hostname, port, accept, failed } = options;
     this.#listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
     this.port = this.#listener.addr.port;
-    this.#run(accept, failed);
+    acceptAll(this.#listener, {
+      accept: (stream) => {
+        stream.setNoDelay(true);
+        accept(stream, stream.remoteAddr.hostname);
+      },
+      closed: () => this.#closed,
+      failed,
+    });
   }
 
   close(): void {
     this.#closed = true;
     this.#listener.close();
   }
-
-  async #run(accept: Accept, failed?: (error: unknown) => void): Promise<void> {
-    while (!this.#closed) {
-      try {
-        const stream = await this.#listener.accept();
-        stream.setNoDelay(true);
-        accept(stream, stream.remoteAddr.hostname);
-      } catch (error) {
-        if (this.#closed) return;
-        // Who left before it was its turn is nobody's matter; a pause would let its like fill the queue.
-        if (isDeparture(error)) continue;
-        failed?.(error);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
-      }
-    }
-  }
-}
-
-/** Whether a connection ended before it was accepted. */
-function isDeparture(error: unknown): boolean {
-  return error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.ConnectionReset;
 }
 
 class TcpListener implements Listener {

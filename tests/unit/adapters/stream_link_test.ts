@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ReadBuffers } from "../../../src/adapters/read_buffers.ts";
 import { StreamLink } from "../../../src/adapters/stream_link.ts";
+import { TurnBudget } from "../../../src/adapters/turn_budget.ts";
 import { WriteTurns } from "../../../src/adapters/write_turns.ts";
 import { Envelope, SharedText } from "../../../src/core/shared_text.ts";
 import { eventually } from "../../support/deadline.ts";
@@ -24,6 +25,7 @@ class LinkStage implements AsyncDisposable {
       maxLineBytes: 64,
       reads: new ReadBuffers(),
       turns: new WriteTurns(() => 1),
+      budget: new TurnBudget(),
       lastWord: (code, reason) => code === 1009 ? `last: ${reason}` : undefined,
       failed: (error) => this.faults.push(error),
     }, () => this.spoke++);
@@ -120,6 +122,7 @@ Deno.test("a pause holds back lines that came in the same read", async () => {
     maxLineBytes: 64,
     reads: new ReadBuffers(),
     turns: new WriteTurns(() => 1),
+    budget: new TurnBudget(),
     lastWord: () => undefined,
     failed: () => {},
   });
