@@ -319,6 +319,16 @@ export function createGateway(parts: GatewayParts): Gateway {
   gauges(metrics, { runs, hub, memory: parts.memory });
 
   let ready = false;
+  let started: Promise<void> | undefined;
+  const load = async (): Promise<void> => {
+    await dynamicAgents?.load();
+    await polls.load();
+    for (const tenant of TENANTS) await runs.recover(tenant);
+    await heartbeat.start();
+    health.start();
+    ticker.start();
+    ready = true;
+  };
   return {
     settings,
     control,
@@ -335,15 +345,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       connect: (socket, peer) =>
         openClaw.accept(linkOf(socket, (delayMs, task) => clock.after(delayMs, task)), peer),
     }),
-    async start() {
-      await dynamicAgents?.load();
-      await polls.load();
-      for (const tenant of TENANTS) await runs.recover(tenant);
-      await heartbeat.start();
-      health.start();
-      ticker.start();
-      ready = true;
-    },
+    start: () => started ??= load(),
     async reload() {
       checkSecret();
       const { valid, issues } = await settings.reload();
@@ -356,6 +358,8 @@ export function createGateway(parts: GatewayParts): Gateway {
       }
     },
     async stop(reason) {
+      // What has begun to load would otherwise set timers up behind the stop; whoever started it hears of a failure.
+      await started?.catch(() => {});
       ready = false;
       ticker.stop();
       health.stop();
