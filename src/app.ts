@@ -9,6 +9,7 @@ import type { Config, ServeSettings } from "./config.ts";
 import { type ChatOverrides, type ChatPlaces, chatSettings } from "./config/channel_options.ts";
 import { agentOptions, providerOptions } from "./config/service_options.ts";
 import { modelChoice } from "./config/setting_text.ts";
+import { timeOrderedUuid } from "./core/time_ordered_uuid.ts";
 import { DEFAULT_TENANT, type TenantId } from "./core/id.ts";
 import { Metrics } from "./core/metrics.ts";
 import type { Serve } from "./core/serve.ts";
@@ -240,7 +241,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       dynamicAgents,
       polls,
       runs,
-      newRunId: () => random.uuid(),
+      newRunId: () => timeOrderedUuid(random.uuid(), clock.now()),
     }),
     identities: parts.chat.identities,
     media: parts.chat.media,

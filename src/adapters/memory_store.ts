@@ -4,6 +4,7 @@ import {
   type CommitResult,
   type RecordKey,
   type RecordQuery,
+  type RecordStamp,
   type Store,
   StoreConflict,
   type StoredRecord,
@@ -62,6 +63,16 @@ class MemoryStore implements Store {
       checkKey(key);
       const held = this.#held(key);
       return held === undefined ? undefined : toRecord(key.id, held);
+    });
+  }
+
+  stamp(key: RecordKey): Promise<RecordStamp | undefined> {
+    return this.#answer(() => {
+      checkKey(key);
+      const held = this.#held(key);
+      if (held === undefined) return undefined;
+      const { revision, tag } = held;
+      return tag === undefined ? { revision } : { revision, tag };
     });
   }
 

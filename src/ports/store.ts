@@ -36,6 +36,9 @@ export interface StoredRecord {
   readonly value: Json;
 }
 
+/** A record without its value. */
+export type RecordStamp = Pick<StoredRecord, "revision" | "tag">;
+
 /** Which records of a kind to list. Sorted by `order`, then `id`, both descending when `newestFirst`. */
 export interface RecordQuery {
   readonly tenant: string;
@@ -186,6 +189,8 @@ export class StoreMisuse extends Error {
  */
 export interface Store {
   get(key: RecordKey): Promise<StoredRecord | undefined>;
+  /** What tells whether the record is another than before, without its value. */
+  stamp(key: RecordKey): Promise<RecordStamp | undefined>;
   list(query: RecordQuery): Promise<readonly StoredRecord[]>;
   count(
     query: Pick<RecordQuery, "tenant" | "kind" | "tag" | "idPrefix" | "minOrder">,

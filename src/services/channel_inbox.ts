@@ -59,6 +59,7 @@ export interface InboxParts {
   readonly dynamicAgents: DynamicAgents;
   readonly polls: Pick<ChannelPolls, "answer">;
   readonly runs: Pick<Runs, "start">;
+  /** A name that no run ever had; those made one after the other are cheapest to store in that order. */
   readonly newRunId: () => string;
 }
 
@@ -88,7 +89,6 @@ export class ChannelInbox {
       sessionKey,
       requestedKey: sessionKey,
       idempotencyKey: runId,
-      params: { channel, text },
       message: text,
       ...(images === undefined ? {} : { images }),
       context: contextOf(message),

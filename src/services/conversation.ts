@@ -26,8 +26,10 @@ export const OLD_PICTURE = "[a picture]";
 export interface ConversationOptions {
   /** The run whose user message is the question. */
   readonly runId: string;
-  /** Whether a run waits in the queue behind this one: its message has not been said yet. */
-  readonly isWaiting: (runId: string) => boolean;
+  /** Runs that wait in the queue behind this one: their messages have not been said yet. */
+  readonly waiting: ReadonlySet<string>;
+  /** Characters of all messages together, where known; no fewer than there are. */
+  readonly chars?: number;
   /** The model's context window in tokens, where known. */
   readonly contextWindow?: number;
 }
@@ -46,34 +48,32 @@ export function toConversation(
   messages: readonly TranscriptMessage[],
   options: ConversationOptions,
 ): readonly ModelMessage[] | undefined {
-  const own = messages.findLast((message) =>
-    message.role === "user" && message.runId === options.runId
-  );
+  const { runId, waiting, contextWindow = Infinity, chars = Infinity } = options;
+  const own = messages.findLast((message) => message.role === "user" && message.runId === runId);
   if (own === undefined) return undefined;
   const turns = toTurns(
-    messages.filter(({ runId }) =>
-      runId === undefined || (runId !== options.runId && !options.isWaiting(runId))
-    ),
+    messages,
+    (of) => of !== undefined && (of === runId || (waiting.size > 0 && waiting.has(of))),
   );
-  const limit = Math.min(
-    MAX_CONVERSATION_CHARS,
-    (options.contextWindow ?? Infinity) * CHARS_PER_TOKEN,
-  );
-  let chars = questionChars(own);
-  const kept: Turn[] = [];
-  for (const turn of turns.toReversed()) {
-    chars += turn.answers.reduce((sum, { text }) => sum + text.length, questionChars(turn.user));
-    if (chars > limit) break;
-    kept.unshift(turn);
-  }
+  const limit = Math.min(MAX_CONVERSATION_CHARS, contextWindow * CHARS_PER_TOKEN);
+  const kept = chars <= limit ? turns : newestTurns(turns, limit - questionChars(own));
   const pictures = newestPictures([...kept.map((turn) => turn.user), own]);
-  return [
-    ...kept.flatMap((turn): ModelMessage[] => [
-      question(turn.user, pictures),
-      { role: "assistant", text: answerOf(turn) },
-    ]),
-    question(own, pictures),
-  ];
+  const conversation: ModelMessage[] = [];
+  for (const turn of kept) {
+    conversation.push(question(turn.user, pictures), { role: "assistant", text: answerOf(turn) });
+  }
+  conversation.push(question(own, pictures));
+  return conversation;
+}
+
+/** As many of the newest turns as have room. */
+function newestTurns(turns: readonly Turn[], limit: number): readonly Turn[] {
+  let chars = 0;
+  const first = turns.findLastIndex((turn) => {
+    chars += turn.answers.reduce((sum, { text }) => sum + text.length, questionChars(turn.user));
+    return chars > limit;
+  });
+  return turns.slice(first + 1);
 }
 
 /** What a model is told about itself. `date`: the day, so that a prompt stays the same as long as it can. */
@@ -100,23 +100,31 @@ export function labelled(text: string, label: string | undefined): string {
 }
 
 /** Answers join the message of their run; what belongs to no run joins the message before it. */
-function toTurns(messages: readonly TranscriptMessage[]): readonly Turn[] {
+function toTurns(
+  messages: readonly TranscriptMessage[],
+  leavesOut: (runId: string | undefined) => boolean,
+): readonly Turn[] {
   const turns: Turn[] = [];
-  const byRun = new Map<string, Turn>();
   for (const message of messages) {
-    if (message.role === "user") {
-      const turn: Turn = { user: message, answers: [] };
-      turns.push(turn);
-      if (message.runId !== undefined) byRun.set(message.runId, turn);
-    } else if (message.role === "assistant") {
-      const turn = message.runId === undefined ? undefined : byRun.get(message.runId);
-      (turn ?? turns.at(-1))?.answers.push(message);
+    const { role, runId } = message;
+    if (leavesOut(runId)) continue;
+    if (role === "user") turns.push({ user: message, answers: [] });
+    else if (role === "assistant") {
+      const last = turns.at(-1);
+      const turn = runId === undefined || last?.user.runId === runId
+        ? last
+        : turns.findLast(({ user }) => user.runId === runId) ?? last;
+      turn?.answers.push(message);
     }
   }
   return turns;
 }
 
 function answerOf(turn: Turn): string {
+  const [only] = turn.answers;
+  if (turn.answers.length === 1 && only !== undefined && only.label === undefined) {
+    return only.text === "" ? NO_ANSWER : only.text;
+  }
   const texts = turn.answers.filter(({ text }) => text !== "")
     .map(({ text, label }) => labelled(text, label));
   return texts.length === 0 ? NO_ANSWER : texts.join("\n\n");
@@ -127,19 +135,24 @@ function questionChars({ text, context }: TranscriptMessage): number {
 }
 
 function newestPictures(messages: readonly TranscriptMessage[]): ReadonlySet<ModelImage> {
-  return new Set(messages.flatMap(({ images }) => images ?? []).slice(-MAX_CONVERSATION_IMAGES));
+  const pictures: ModelImage[] = [];
+  for (const { images } of messages) if (images !== undefined) pictures.push(...images);
+  return new Set(pictures.slice(-MAX_CONVERSATION_IMAGES));
 }
 
-function question(message: TranscriptMessage, pictures: ReadonlySet<ModelImage>): ModelMessage {
-  const images = message.images ?? [];
+function question(
+  { text, images, context }: TranscriptMessage,
+  pictures: ReadonlySet<ModelImage>,
+): ModelMessage {
+  const said = context === undefined ? { text } : { text, context };
+  if (images === undefined || images.length === 0) return { role: "user", ...said };
   const shown = images.filter((image) => pictures.has(image));
   const missing = images.slice(shown.length).map(() => OLD_PICTURE);
-  const text = [message.text, ...missing].filter((line) => line !== "").join("\n");
-  const { context } = message;
+  const lines = [text, ...missing].filter((line) => line !== "");
   return {
     role: "user",
-    text,
-    ...(context === undefined ? {} : { context }),
+    ...said,
+    text: lines.join("\n"),
     ...(shown.length === 0 ? {} : { images: shown }),
   };
 }

@@ -36,7 +36,9 @@ export class LiveRun {
   readonly ended: PromiseWithResolvers<RunRecord> = Promise.withResolvers();
   readonly #control = new AbortController();
   phase: RunPhase = "claiming";
-  /** Known once it is claimed. */
+  /** Whether the same request may come again, so that its record is kept. */
+  readonly repeatable: boolean;
+  /** Known once it is claimed; empty for one that is not repeatable. */
   fingerprint = "";
   place: Place | undefined;
   abortReason: AbortReason | undefined;
@@ -47,13 +49,14 @@ export class LiveRun {
 
   constructor(
     identity: { tenant: TenantId; runId: RunId; acceptedAt: number; party: string },
-    terms: RunTerms,
+    terms: RunTerms & Pick<RunRequest, "params">,
   ) {
     this.tenant = identity.tenant;
     this.runId = identity.runId;
     this.acceptedAt = identity.acceptedAt;
     this.party = identity.party;
     const { kind, sessionKey, requestedKey, thinking, timeoutMs, extraSystemPrompt } = terms;
+    this.repeatable = terms.params !== undefined;
     this.terms = { kind, sessionKey, requestedKey, thinking, timeoutMs, extraSystemPrompt };
   }
 

@@ -22,26 +22,27 @@ export interface AnswerParts {
   readonly agents: Agents;
   readonly models: Models;
   readonly clock: Clock;
-  /** Whether another run of this name waits for its turn. */
-  readonly isWaiting: (runId: string) => boolean;
+  /** The runs of the session that wait for their turn. */
+  readonly waiting: () => ReadonlySet<string>;
   readonly facts: (entry: SessionEntry) => Promise<Facts>;
   readonly onText: (step: TextStep) => void;
 }
 
 /** Asks the model that the session, else its agent, else the configuration names. Never throws. */
 export async function answer(run: LiveRun, parts: AnswerParts): Promise<Outcome> {
-  const { agents, models, sessions, clock, isWaiting, onText } = parts;
+  const { agents, models, sessions, clock, waiting, onText } = parts;
   const { tenant, runId, signal, terms } = run;
   try {
     const limit = MAX_CONVERSATION_MESSAGES;
-    const { entry, messages } = await sessions.history(tenant, terms.sessionKey, { limit });
+    const { entry, messages, chars } = await sessions.history(tenant, terms.sessionKey, { limit });
     if (entry === undefined || entry.sessionId !== run.sessionId) return failed(SESSION_GONE);
     const agentId = agents.ofSession(terms.sessionKey);
     const model = chooseModel({ entry, agentModel: agents.modelFor(agentId), models });
     run.model = model;
     const conversation = toConversation(messages, {
       runId,
-      isWaiting,
+      waiting: waiting(),
+      chars,
       contextWindow: model.contextWindow,
     });
     if (conversation === undefined) return failed(SESSION_GONE);

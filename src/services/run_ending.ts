@@ -5,6 +5,7 @@ import type { Log } from "../ports/log.ts";
 import { keptRecord, type LiveRun } from "./live_run.ts";
 import { modelName } from "./models.ts";
 import { type Outcome, unsavedOutcome } from "./run_execution.ts";
+import type { StoreWrite } from "../ports/store.ts";
 import type { RunRecords } from "./run_record.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -30,7 +31,11 @@ export async function saveEnding(
   { run, outcome, endedAt }: { run: LiveRun; outcome: Outcome; endedAt: number },
 ): Promise<Outcome> {
   const { tenant, runId, terms } = run;
-  const recordOf = (told: Outcome) => keptRecord(run.endRecord(told, endedAt));
+  // Nobody can ask again for a run that is not repeatable: its record has only to say that it is open.
+  const closing = (told: Outcome): StoreWrite =>
+    run.repeatable
+      ? records.put(tenant, runId, keptRecord(run.endRecord(told, endedAt)))
+      : records.remove(tenant, runId);
   let replaced = false;
   const save = async (): Promise<Outcome> => {
     await sessions.append(tenant, terms.sessionKey, {
@@ -40,7 +45,7 @@ export async function saveEnding(
         if (replaced) throw invalidRequest(SESSION_REPLACED);
         return run.changeEntry(entry, outcome);
       },
-      alongside: [records.put(tenant, runId, recordOf(outcome))],
+      alongside: [closing(outcome)],
     });
     return outcome;
   };
@@ -48,7 +53,7 @@ export async function saveEnding(
     return await save().catch(async (error) => {
       if (!replaced) throw error;
       const told = unsavedOutcome(outcome, SESSION_REPLACED);
-      await records.save(tenant, runId, recordOf(told));
+      await records.commit([closing(told)]);
       return told;
     });
   } catch (error) {

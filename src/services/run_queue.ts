@@ -28,7 +28,11 @@ export interface Place {
 
 /** What is run, and for whom. */
 export interface QueuedWork {
-  readonly work: () => Promise<void>;
+  /**
+   * Its lane goes on when the promise settles, however it does. Another lane may have its turn as soon as `done` is
+   * called, e.g. while what was worked out is stored.
+   */
+  readonly work: (done: () => void) => Promise<void>;
   /** Who asked for it: parties take turns. */
   readonly party: string;
   /** Names the lane in a refusal. */
@@ -42,12 +46,12 @@ interface Party {
   readonly ready: Set<Lane>;
   waiting: number;
   running: number;
-  /** The number of the turn in which it was served last; 0 for never. */
-  servedAt: number;
+  /** Where it stands in line, while it has something that is ready. */
+  line?: Set<Party>;
 }
 
 interface Ticket {
-  readonly work: () => Promise<void>;
+  readonly work: QueuedWork["work"];
   readonly party: Party;
   begun: boolean;
 }
@@ -62,16 +66,16 @@ interface Lane {
 
 /**
  * Runs work in lanes (one per session): in a lane strictly in the order of the reservations. The next
- * turn is that of the party with the fewest running, among equals of the one served longest ago; the
- * lanes of a party take turns too. So neither one who asks for much nor a lane with much to do keeps
- * others waiting.
+ * turn is that of the party with the fewest running, equals taking turns; the lanes of a party take turns
+ * too. So neither one who asks for much nor a lane with much to do keeps others waiting.
  */
 export class RunQueue {
   readonly #maxConcurrent: () => number;
   readonly #lanes = new Map<string, Lane>();
   /** Those with something that waits or runs, by name. */
   readonly #parties = new Map<string, Party>();
-  #turns = 0;
+  /** Parties with something ready, by how many of theirs run; in each line whoever came into it first is next. */
+  readonly #lines: Set<Party>[] = [];
   #running = 0;
   #waiting = 0;
 
@@ -90,8 +94,7 @@ export class RunQueue {
 
   /**
    * Takes the next place in a lane. `work` is called once, after {@linkcode Place.begin}, when its turn
-   * has come; its lane goes on when the promise settles, however it does. Throws `UNAVAILABLE`
-   * (retryable) when the lane, the party's share or the queue is full.
+   * has come. Throws `UNAVAILABLE` (retryable) when the lane, the party's share or the queue is full.
    */
   reserve(name: string, { work, party, label }: QueuedWork): Place {
     const lane = this.#lanes.get(name) ?? { name, waiting: [], running: false };
@@ -104,7 +107,7 @@ export class RunQueue {
       throw full(`the gateway has ${MAX_WAITING_RUNS} messages waiting for an answer`);
     }
     const asking = this.#parties.get(party) ??
-      { name: party, ready: new Set(), waiting: 0, running: 0, servedAt: 0 };
+      { name: party, ready: new Set(), waiting: 0, running: 0 };
     if (asking.waiting >= MAX_WAITING_PER_PARTY) {
       throw full(`this client has ${MAX_WAITING_PER_PARTY} messages waiting for an answer`);
     }
@@ -139,10 +142,26 @@ export class RunQueue {
   #offer(lane: Lane): void {
     const [head] = lane.waiting;
     const party = !lane.running && head?.begun === true ? head.party : undefined;
-    if (lane.offered !== party) lane.offered?.ready.delete(lane);
+    const before = lane.offered;
     lane.offered = party;
-    party?.ready.add(lane);
+    if (before !== undefined && before !== party) {
+      before.ready.delete(lane);
+      this.#lineUp(before);
+    }
+    if (party !== undefined) {
+      party.ready.add(lane);
+      this.#lineUp(party);
+    }
     if (!lane.running && head === undefined) this.#lanes.delete(lane.name);
+  }
+
+  /** Puts a party at the end of the line where it belongs now, unless it stands there. */
+  #lineUp(party: Party): void {
+    const line = party.ready.size === 0 ? undefined : this.#lines[party.running] ??= new Set();
+    if (line === party.line) return;
+    party.line?.delete(party);
+    line?.add(party);
+    party.line = line;
   }
 
   #turn(): void {
@@ -151,42 +170,47 @@ export class RunQueue {
       const [lane] = party?.ready ?? [];
       const ticket = lane?.waiting.shift();
       if (party === undefined || lane === undefined || ticket === undefined) return;
-      party.servedAt = ++this.#turns;
       party.waiting--;
-      party.running++;
       this.#waiting--;
-      this.#running++;
+      this.#count(party, 1);
       lane.running = true;
       this.#offer(lane);
-      const ended = (): void => {
-        party.running--;
-        this.#running--;
-        lane.running = false;
-        this.#offer(lane);
+      let holds = true;
+      const done = (): void => {
+        if (!holds) return;
+        holds = false;
+        this.#count(party, -1);
         this.#forget(party);
         this.#turn();
       };
-      ticket.work().then(ended, ended);
+      const ended = (): void => {
+        lane.running = false;
+        this.#offer(lane);
+        if (holds) done();
+        else this.#turn();
+      };
+      ticket.work(done).then(ended, ended);
     }
+  }
+
+  #count(party: Party, runs: 1 | -1): void {
+    party.running += runs;
+    this.#running += runs;
+    this.#lineUp(party);
   }
 
   #nextParty(): Party | undefined {
-    let next: Party | undefined;
-    for (const party of this.#parties.values()) {
-      if (party.ready.size > 0 && (next === undefined || isBefore(party, next))) next = party;
+    for (const line of this.#lines) {
+      for (const party of line ?? []) return party;
     }
-    return next;
+    return undefined;
   }
 
   #forget(party: Party): void {
-    if (party.waiting === 0 && party.running === 0) this.#parties.delete(party.name);
+    // Another one of this name may have come since it was forgotten.
+    if (party.waiting > 0 || party.running > 0) return;
+    if (this.#parties.get(party.name) === party) this.#parties.delete(party.name);
   }
-}
-
-function isBefore(left: Party, right: Party): boolean {
-  return left.running === right.running
-    ? left.servedAt < right.servedAt
-    : left.running < right.running;
 }
 
 function full(what: string): GatewayError {

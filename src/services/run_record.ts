@@ -142,9 +142,14 @@ export class RunRecords {
     return this.#records.put(tenant, runId, value, expect);
   }
 
-  /** Stores a record that belongs to no other change. */
-  async save(tenant: TenantId, runId: RunId, record: RunRecord, expect?: number): Promise<void> {
-    await this.#store.commit([this.put(tenant, runId, record, expect)]);
+  /** The write that removes a record. */
+  remove(tenant: TenantId, runId: RunId): StoreWrite {
+    return this.#records.remove(tenant, runId);
+  }
+
+  /** Applies writes of records that belong to no other change. */
+  async commit(writes: readonly StoreWrite[]): Promise<void> {
+    await this.#store.commit(writes);
   }
 
   /** Runs that did not end, oldest first, at most `limit`. */

@@ -46,7 +46,7 @@ async function close(
   const { sessionKey } = record;
   try {
     if (await sessions.get(tenant, sessionKey) === undefined) {
-      await records.save(tenant, runId, record, item.revision);
+      await records.commit([records.put(tenant, runId, record, item.revision)]);
     } else {
       await sessions.append(tenant, sessionKey, {
         messages: [],

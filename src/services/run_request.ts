@@ -29,8 +29,11 @@ export interface RunRequest {
   readonly requestedKey: string;
   /** Becomes the run's id. */
   readonly idempotencyKey: string;
-  /** All that the client asked, as JSON: the same key with other params is refused. */
-  readonly params: unknown;
+  /**
+   * All that the client asked, as JSON: the same key with other params is refused. Absent: the key was made for this
+   * message, so that nobody can send it again, and nothing is stored of the run beyond its end.
+   */
+  readonly params?: unknown;
   readonly message: string;
   readonly images?: readonly ModelImage[];
   /** One of `off`, `minimal`, `low`, `medium`, `high`; absent or empty: the session's. */

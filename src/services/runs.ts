@@ -14,6 +14,7 @@ import { EndedRuns, nameOf } from "./ended_runs.ts";
 import type { Hub } from "./hub.ts";
 import { KeyedMutex } from "./keyed_mutex.ts";
 import { keptRecord, LiveRun } from "./live_run.ts";
+import { LiveRuns } from "./live_runs.ts";
 import type { Models } from "./models.ts";
 import { answer, type Facts } from "./run_answer.ts";
 import { logFailure, saveEnding } from "./run_ending.ts";
@@ -104,8 +105,7 @@ export class Runs {
   readonly #records: RunRecords;
   readonly #queue: RunQueue;
   readonly #waiters: RunWaiters;
-  /** By tenant and run; bounded by the queue. */
-  readonly #live = new Map<string, LiveRun>();
+  readonly #live = new LiveRuns();
   readonly #claims = new KeyedMutex();
   readonly #ended: EndedRuns;
   #started = 0;
@@ -129,7 +129,7 @@ export class Runs {
 
   /** The tenant's runs that have not ended, oldest first. */
   active(tenant: TenantId): readonly ActiveRun[] {
-    return [...this.#live.values()]
+    return [...this.#live.all()]
       .filter((run) => run.tenant === tenant && run.phase !== "claiming")
       .map(({ runId, terms, acceptedAt, startedAt }) => ({
         runId,
@@ -155,10 +155,9 @@ export class Runs {
       const outcome = await this.abort(tenant, { sessionKey, reason: "stop" });
       return { status: "stopped", ...outcome };
     }
-    const name = nameOf(tenant, runId);
     const party = partyOf(principal);
     for (let attempt = 1; attempt <= MAX_UPDATE_ATTEMPTS; attempt++) {
-      const live = this.#live.get(name);
+      const live = this.#live.get(tenant, runId);
       if (live === undefined) {
         const acceptedAt = this.#parts.clock.now();
         const run = new LiveRun({ tenant, runId, acceptedAt, party }, request);
@@ -186,14 +185,12 @@ export class Runs {
       reason?: AbortReason;
     },
   ): Promise<AbortOutcome> {
-    const named = runId === undefined ? undefined : this.#live.get(nameOf(tenant, runId));
+    const named = runId === undefined ? undefined : this.#live.get(tenant, runId);
     if (named !== undefined && named.terms.sessionKey !== sessionKey) {
       throw invalidRequest("runId does not match sessionKey");
     }
     const runs = runId === undefined
-      ? [...this.#live.values()].filter((run) =>
-        run.tenant === tenant && run.terms.sessionKey === sessionKey
-      )
+      ? [...this.#live.ofSession(tenant, sessionKey)]
       : [named].filter((run) => run !== undefined);
     const aborted = await this.#abortAll(runs, reason);
     await allEnded(runs);
@@ -234,7 +231,7 @@ export class Runs {
     const recovered = await recoverRuns({
       ...this.#parts,
       records: this.#records,
-      isLive: (runId) => this.#live.has(nameOf(tenant, runId)),
+      isLive: (runId) => this.#live.get(tenant, runId) !== undefined,
     }, tenant);
     if (recovered > 0) this.#parts.log.write("info", "interrupted runs closed", { recovered });
     await this.#records.sweep(tenant);
@@ -244,7 +241,7 @@ export class Runs {
   /** Aborts every run and waits until what they said is stored, at most {@linkcode STOP_DEADLINE_MS}. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const runs = [...this.#live.values()];
+    const runs = [...this.#live.all()];
     const ended = this.#abortAll(runs, "shutdown").then(() => allEnded(runs));
     const deadline = Promise.withResolvers<void>();
     const cancel = this.#parts.clock.after(STOP_DEADLINE_MS, () => deadline.resolve());
@@ -264,8 +261,7 @@ export class Runs {
     { request, directive }: { request: RunRequest; directive: "status" | undefined },
   ): Promise<StartOutcome | undefined> {
     const { tenant, runId, terms } = run;
-    const name = nameOf(tenant, runId);
-    this.#live.set(name, run);
+    this.#live.add(run);
     try {
       return await this.#claims.run(nameOf(tenant, terms.sessionKey), {
         name: terms.requestedKey,
@@ -279,7 +275,7 @@ export class Runs {
       throw notStored(error);
     } finally {
       const accepted = run.phase !== "claiming";
-      if (!accepted) this.#live.delete(name);
+      if (!accepted) this.#live.delete(run);
       run.claimed.resolve(accepted);
     }
   }
@@ -289,11 +285,15 @@ export class Runs {
     { request, directive }: { request: RunRequest; directive: "status" | undefined },
   ): Promise<StartOutcome> {
     const { tenant, runId } = run;
-    run.fingerprint = await fingerprintOfRequest(request);
-    const { known, revision } = await this.#ended.lookUp(tenant, runId);
-    if (known !== undefined) {
-      if (known.fingerprint !== run.fingerprint) throw keyReused(runId);
-      return { status: "ended", runId, record: known };
+    let revision: number | undefined;
+    if (run.repeatable) {
+      run.fingerprint = await fingerprintOfRequest(request);
+      const found = await this.#ended.lookUp(tenant, runId);
+      if (found.known !== undefined) {
+        if (found.known.fingerprint !== run.fingerprint) throw keyReused(runId);
+        return { status: "ended", runId, record: found.known };
+      }
+      revision = found.revision;
     }
     if (this.#stopping) throw unavailable("the gateway is stopping; send it again in a moment");
     return directive === "status"
@@ -303,11 +303,11 @@ export class Runs {
 
   async #accept(
     run: LiveRun,
-    { request, revision }: { request: RunRequest; revision: number },
+    { request, revision }: { request: RunRequest; revision: number | undefined },
   ): Promise<StartOutcome> {
     const { tenant, runId, acceptedAt, party, terms } = run;
     const { sessionKey, requestedKey: label } = terms;
-    const work = () => this.#execute(run);
+    const work = (done: () => void) => this.#execute(run, done);
     const place = this.#queue.reserve(nameOf(tenant, sessionKey), { work, party, label });
     run.place = place;
     const { entry } = await this.#parts.sessions.append(tenant, sessionKey, {
@@ -329,7 +329,7 @@ export class Runs {
   /** Answers `/status` itself: message and answer are stored together, the run is over before it begins. */
   async #acceptStatus(
     run: LiveRun,
-    { request, revision }: { request: RunRequest; revision: number },
+    { request, revision }: { request: RunRequest; revision: number | undefined },
   ): Promise<StartOutcome> {
     const { tenant, runId, acceptedAt } = run;
     const { sessionKey, requestedKey } = run.terms;
@@ -363,13 +363,12 @@ export class Runs {
 
   /** The end of a run; undefined while it goes on, and for one that nobody asked for. */
   async #endOf(tenant: TenantId, runId: RunId): Promise<RunRecord | undefined> {
-    const name = nameOf(tenant, runId);
     for (let attempt = 1; attempt <= MAX_UPDATE_ATTEMPTS; attempt++) {
-      const live = this.#live.get(name);
+      const live = this.#live.get(tenant, runId);
       if (live === undefined) {
         const { known } = await this.#ended.lookUp(tenant, runId);
         // A run that began meanwhile has an open record that does not mean an interruption.
-        if (known === undefined || !this.#live.has(name)) return known;
+        if (known === undefined || this.#live.get(tenant, runId) === undefined) return known;
       } else if (await live.claimed.promise) {
         return this.#ended.recall(tenant, runId);
       }
@@ -380,7 +379,8 @@ export class Runs {
 
   // Running.
 
-  async #execute(run: LiveRun): Promise<void> {
+  /** `done` is called once the model is: while the answer is stored, another run may have the turn. */
+  async #execute(run: LiveRun, done: () => void): Promise<void> {
     const { clock } = this.#parts;
     run.phase = "running";
     run.startedAt = clock.now();
@@ -393,15 +393,23 @@ export class Runs {
     );
     const outcome = await answer(run, {
       ...this.#parts,
-      isWaiting: (runId) => {
-        const phase = this.#live.get(nameOf(run.tenant, runId))?.phase;
-        return phase === "waiting" || phase === "claiming";
-      },
+      waiting: () => this.#waitingBehind(run),
       facts: (entry) => this.#facts(run, entry),
       onText: (step) => this.#publish(run, { kind: "text", ...step }),
     });
     cancel();
-    await this.#finish(run, outcome);
+    const finished = this.#finish(run, outcome);
+    done();
+    await finished;
+  }
+
+  /** The runs of its session whose messages are stored but were not said yet. */
+  #waitingBehind({ tenant, terms }: LiveRun): ReadonlySet<string> {
+    const waiting = new Set<string>();
+    for (const { runId, phase } of this.#live.ofSession(tenant, terms.sessionKey)) {
+      if (phase === "waiting" || phase === "claiming") waiting.add(runId);
+    }
+    return waiting;
   }
 
   /** Stores how a run ended, then tells it. Never rejects. */
@@ -416,7 +424,7 @@ export class Runs {
     const parts = { sessions, log, records: this.#records };
     const told = await saveEnding(parts, { run, outcome, endedAt });
     const record = run.endRecord(told, endedAt);
-    this.#live.delete(name);
+    this.#live.delete(run);
     this.#ended.remember(run.tenant, run.runId, record);
     this.#publish(run, run.endStep(told));
     this.#waiters.notify(name, record);

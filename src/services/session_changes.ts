@@ -5,11 +5,18 @@ import type { AgentId, SessionKey, TenantId } from "../core/id.ts";
 import { escapeText, quote } from "../core/quote.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
-import { type Store, StoreConflict, StoreFull, type StoreWrite } from "../ports/store.ts";
+import {
+  type CommitResult,
+  type Store,
+  StoreConflict,
+  StoreFull,
+  type StoreWrite,
+} from "../ports/store.ts";
 import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import { KeyedMutex } from "./keyed_mutex.ts";
 import { putAway, roomWrites, sweepWrites } from "./session_archive.ts";
 import { SessionCount } from "./session_count.ts";
+import type { SessionCache, SessionName } from "./session_cache.ts";
 import type { NewMessage, SessionEntry, TranscriptMessage } from "./session_entry.ts";
 import { agentOf } from "./session_key.ts";
 import { applyPatch, type SettingChange, settingsOf } from "./session_patch.ts";
@@ -26,17 +33,12 @@ const MESSAGE_ID_BYTES = 4;
 export interface ChangeParts {
   readonly store: Store;
   readonly records: SessionRecords;
+  readonly cache: SessionCache;
   readonly clock: Clock;
   readonly random: Random;
   readonly hasAgent: (id: AgentId) => boolean;
   /** Told of every change, once it is stored. */
   readonly changed: (tenant: TenantId) => void;
-}
-
-/** Whose session is changed. */
-export interface Target {
-  readonly tenant: TenantId;
-  readonly key: SessionKey;
 }
 
 /** What to add to a session. */
@@ -89,7 +91,7 @@ export class SessionChanges {
   }
 
   /** Adds messages; makes the session when it does not exist. */
-  append(target: Target, { messages, change, alongside = [] }: Addition): Promise<Appended> {
+  append(target: SessionName, { messages, change, alongside = [] }: Addition): Promise<Appended> {
     const { records, random, clock } = this.#parts;
     const { tenant, key } = target;
     const added = messages.map((message) =>
@@ -110,12 +112,13 @@ export class SessionChanges {
         ...appendWrites(transcriptStream(tenant, entry.sessionId), added),
         ...alongside,
       ];
-      return Promise.resolve({ writes, result: { entry, messages: added } });
+      const result = { entry, messages: added };
+      return Promise.resolve({ writes, result, appends: result });
     });
   }
 
   /** Changes settings; makes the session when it does not exist. */
-  patch(target: Target, change: SettingChange): Promise<SessionEntry> {
+  patch(target: SessionName, change: SettingChange): Promise<SessionEntry> {
     const { records, clock } = this.#parts;
     const { tenant, key } = target;
     return this.#change(target, async (item) => {
@@ -130,7 +133,7 @@ export class SessionChanges {
   }
 
   /** Starts the conversation anew; makes the session when it does not exist. */
-  reset(target: Target): Promise<SessionEntry> {
+  reset(target: SessionName): Promise<SessionEntry> {
     const { records } = this.#parts;
     const { tenant, key } = target;
     return this.#change(target, async (item) => {
@@ -149,7 +152,7 @@ export class SessionChanges {
   }
 
   /** Deletes the session; its messages are put away as deleted or as kept. */
-  remove(target: Target, { keepTranscript }: { keepTranscript: boolean }): Promise<Removed> {
+  remove(target: SessionName, { keepTranscript }: { keepTranscript: boolean }): Promise<Removed> {
     const { entries, labels } = this.#parts.records;
     const { tenant, key } = target;
     return this.#change<Removed>(target, async (item) => {
@@ -168,7 +171,7 @@ export class SessionChanges {
   }
 
   /** Keeps the newest `keep` messages and puts the older ones away; `updatedAt` stays. */
-  compact(target: Target, keep: number): Promise<Compacted> {
+  compact(target: SessionName, keep: number): Promise<Compacted> {
     const { store, records, clock } = this.#parts;
     const { tenant, key } = target;
     return this.#change<Compacted>(target, async (item) => {
@@ -202,19 +205,24 @@ export class SessionChanges {
    * when old archives could make room in a full store.
    */
   #change<T>(
-    target: Target,
+    target: SessionName,
     plan: (item: Item<SessionEntry> | undefined) => Promise<Plan<T>>,
   ): Promise<T> {
     const { tenant, key } = target;
+    const { cache } = this.#parts;
     const work = async (): Promise<T> => {
       for (let attempt = 1;; attempt++) {
         const item = await this.#stored(target);
         const planned = await plan(item);
         if (planned.writes.length === 0) return planned.result;
         try {
-          await this.#commit(tenant, planned, { makes: item === undefined });
+          const [revision = 0] = await this.#commit(tenant, planned, { makes: item === undefined });
+          const { appends } = planned;
+          if (appends === undefined) cache.forget(target);
+          else cache.added(target, { ...appends, base: item?.revision ?? 0, revision });
           return planned.result;
         } catch (error) {
+          cache.forget(target);
           if (attempt >= MAX_UPDATE_ATTEMPTS) throw error;
           if (!isOurs(error) && !await this.#makeRoom(tenant, error)) throw error;
         }
@@ -224,7 +232,10 @@ export class SessionChanges {
   }
 
   /** The session; one whose record cannot be read goes on as a new one with the same messages. */
-  async #stored({ tenant, key }: Target): Promise<Item<SessionEntry> | undefined> {
+  async #stored(target: SessionName): Promise<Item<SessionEntry> | undefined> {
+    const { tenant, key } = target;
+    const known = await this.#parts.cache.item(target);
+    if (known !== undefined) return known;
     const { revision, value, tag } = await this.#parts.records.entries.current(tenant, key);
     if (revision === 0) return undefined;
     if (value !== undefined) return { id: key, revision, value };
@@ -236,17 +247,19 @@ export class SessionChanges {
     tenant: TenantId,
     { writes, removes = false }: Plan<unknown>,
     { makes }: { makes: boolean },
-  ): Promise<void> {
+  ): Promise<CommitResult> {
     if (makes) await this.#count.reserve(tenant);
     let made = false;
+    let result: CommitResult;
     try {
-      await this.#parts.store.commit(writes);
+      result = await this.#parts.store.commit(writes);
       made = makes;
     } finally {
       if (makes) this.#count.settle(tenant, { made });
     }
     if (removes) this.#count.removed(tenant);
     this.#parts.changed(tenant);
+    return result;
   }
 
   /** Where the store is full, takes the oldest archive away; false: that was not it, or none is left. */
@@ -272,7 +285,7 @@ export class SessionChanges {
 
   /** The writes that free one label and take another; throws when another session has it. */
   async #moveLabel(
-    { tenant, key }: Target,
+    { tenant, key }: SessionName,
     { from, to }: { from: string | undefined; to: string | undefined },
   ): Promise<readonly StoreWrite[]> {
     if (from === to) return [];
@@ -290,7 +303,7 @@ export class SessionChanges {
 
   /** Puts all messages away; where there are none, makes no archive. */
   async #putAllAway(
-    target: Target,
+    target: SessionName,
     { sessionId, reason }: Pick<Archive, "sessionId" | "reason">,
   ): Promise<{ readonly writes: readonly StoreWrite[]; readonly names: readonly string[] }> {
     const { store, records, clock } = this.#parts;
@@ -309,6 +322,8 @@ interface Plan<T> {
   readonly result: T;
   /** The writes remove the session. */
   readonly removes?: boolean;
+  /** The first write puts this entry, the others add these messages to those that there are and touch no others. */
+  readonly appends?: Appended;
 }
 
 function untouched(why: { reason: string; kept?: number }): Plan<Compacted> {

@@ -127,6 +127,17 @@ export function entryToJson(entry: SessionEntry): Json {
   return json;
 }
 
+/** Whether {@linkcode entryToJson} leaves nothing out of the entry. */
+export function isKeptWhole(entry: SessionEntry): boolean {
+  for (const value of Object.values(entry)) {
+    if (typeof value === "string" ? value.length > MAX_ENTRY_TEXT_CHARS : Number.isNaN(value)) {
+      return false;
+    }
+    if (value === Infinity || value === -Infinity) return false;
+  }
+  return true;
+}
+
 /** The message as JSON. */
 export function messageToJson(message: TranscriptMessage): Json {
   const { usage, images, ...rest } = message;

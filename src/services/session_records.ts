@@ -31,12 +31,15 @@ export interface Archive {
   readonly at: number;
 }
 
+/** The kind of a session's record. */
+export const SESSION_RECORD_KIND = "session";
+
 /** The kind of an {@linkcode Archive}'s record. */
 export const ARCHIVE_RECORD_KIND = "session.archive";
 
 /** The kinds of record that {@linkcode SessionRecords} writes. */
 export const SESSION_RECORD_KINDS: readonly string[] = [
-  "session",
+  SESSION_RECORD_KIND,
   "session.label",
   ARCHIVE_RECORD_KIND,
 ];
@@ -54,7 +57,7 @@ export interface SessionRecords {
 export function sessionRecords(store: Store, log?: Log): SessionRecords {
   return {
     entries: new Collection(store, {
-      kind: "session",
+      kind: SESSION_RECORD_KIND,
       log,
       schema: SessionEntrySchema,
       toJson: entryToJson,

@@ -7,8 +7,7 @@ import { escapeText, quote } from "../core/quote.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
-import type { Store, StreamKey } from "../ports/store.ts";
-import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
+import type { Store } from "../ports/store.ts";
 import {
   type Addition,
   type Appended,
@@ -17,7 +16,8 @@ import {
   type Removed,
   SessionChanges,
 } from "./session_changes.ts";
-import type { SessionEntry, TranscriptMessage } from "./session_entry.ts";
+import { type History, SessionCache } from "./session_cache.ts";
+import type { SessionEntry } from "./session_entry.ts";
 import { agentOf, canonicalKey, type KeyRules, mainSessionKey } from "./session_key.ts";
 import {
   type ListedSession,
@@ -43,7 +43,6 @@ import {
   type SessionRecords,
   sessionRecords,
 } from "./session_records.ts";
-import { readNewest, transcriptStream } from "./transcript.ts";
 
 /** What {@linkcode Sessions} asks of the agents. */
 export interface AgentDirectory {
@@ -110,13 +109,6 @@ export interface SessionPreviews {
   readonly previews: readonly SessionPreview[];
 }
 
-/** What {@linkcode Sessions.history} found. */
-export interface History {
-  /** Absent when the session does not exist. */
-  readonly entry: SessionEntry | undefined;
-  readonly messages: readonly TranscriptMessage[];
-}
-
 /** What {@linkcode Sessions.patch} stored, and the model that the session uses from now on. */
 export interface Patched {
   readonly entry: SessionEntry;
@@ -137,6 +129,7 @@ export class Sessions {
   readonly #agents: AgentDirectory;
   readonly #options: () => SessionOptions;
   readonly #records: SessionRecords;
+  readonly #cache: SessionCache;
   readonly #changes: SessionChanges;
   readonly #gate = readingGate();
 
@@ -149,7 +142,8 @@ export class Sessions {
     const hasAgent = (id: AgentId): boolean => agents.has(id);
     const changed = (tenant: TenantId): void => this.#options().changed?.(tenant);
     const records = this.#records;
-    this.#changes = new SessionChanges({ store, records, clock, random, hasAgent, changed });
+    const cache = this.#cache = new SessionCache({ store, records });
+    this.#changes = new SessionChanges({ store, records, cache, clock, random, hasAgent, changed });
   }
 
   /** The key for what a client wrote, a bare name being one of `agent` (absent: the default agent). */
@@ -174,8 +168,8 @@ export class Sessions {
   }
 
   /** The session's entry, or undefined when it does not exist. */
-  async get(tenant: TenantId, key: SessionKey): Promise<SessionEntry | undefined> {
-    return (await this.#records.entries.get(tenant, key))?.value;
+  get(tenant: TenantId, key: SessionKey): Promise<SessionEntry | undefined> {
+    return this.#cache.entry({ tenant, key });
   }
 
   /** How many sessions there are, of one agent or of all. */
@@ -239,15 +233,19 @@ export class Sessions {
    * The newest messages, at most `limit`, oldest first; older ones are left out where they would exceed
    * the bounds of `transcript.ts`.
    */
-  history(
+  async history(
     tenant: TenantId,
     key: SessionKey,
     { limit, reader = GATEWAY_READER }: { readonly limit: number } & ForReader,
   ): Promise<History> {
     const { signal } = reader;
-    const read = (stream: StreamKey): Promise<readonly TranscriptMessage[]> =>
-      readNewest(this.#store, { stream, limit, signal });
-    return this.#gate.run({ ...reader, work: () => this.#conversation(tenant, key, read) });
+    const cache = this.#cache;
+    const known = await cache.recall({ tenant, key }, limit);
+    if (known !== undefined) return known;
+    return await this.#gate.run({
+      ...reader,
+      work: () => cache.read({ tenant, key }, { limit, signal }),
+    });
   }
 
   /**
@@ -283,9 +281,8 @@ export class Sessions {
   ): Promise<SessionPreview> {
     const key = this.#keyIfUsable(written);
     if (key === undefined) return { key: written, status: "error", items: [] };
-    const { entry, messages: items } = await this.#conversation(
-      tenant,
-      key,
+    const { entry, messages: items } = await this.#cache.conversation(
+      { tenant, key },
       (stream) => budget.read(this.#store, { stream, signal }),
     );
     if (entry === undefined) return { key: written, status: "missing", items };
@@ -298,23 +295,6 @@ export class Sessions {
     } catch (error) {
       if (error instanceof GatewayError) return undefined;
       throw error;
-    }
-  }
-
-  /** Reads what was said in a session; anew where a reset came in between. */
-  async #conversation<T>(
-    tenant: TenantId,
-    key: SessionKey,
-    read: (stream: StreamKey) => Promise<readonly T[]>,
-  ): Promise<{ readonly entry: SessionEntry | undefined; readonly messages: readonly T[] }> {
-    for (let attempt = 1;; attempt++) {
-      const entry = await this.get(tenant, key);
-      if (entry === undefined) return { entry, messages: [] };
-      const messages = await read(transcriptStream(tenant, entry.sessionId));
-      if (messages.length > 0 || attempt >= MAX_UPDATE_ATTEMPTS) return { entry, messages };
-      // Nothing there: either nothing was said yet, or a reset put the messages away meanwhile.
-      const now = await this.get(tenant, key);
-      if (now?.sessionId === entry.sessionId) return { entry, messages };
     }
   }
 

@@ -56,6 +56,7 @@ export class TrippingStore implements Store {
   }
 
   get: Store["get"] = (key) => this.#store.get(key);
+  stamp: Store["stamp"] = (key) => this.#store.stamp(key);
   list: Store["list"] = (query) => this.#store.list(query);
   count: Store["count"] = (query) => this.#store.count(query);
   read: Store["read"] = (stream, range) => this.#store.read(stream, range);

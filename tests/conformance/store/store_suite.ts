@@ -98,6 +98,16 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
     assert.ok(replaced && !("tag" in replaced));
   });
 
+  test("a stamp is a record without its value", async (store) => {
+    assert.equal(await store.stamp(session("a")), undefined);
+    await store.commit([put("a", { tag: "t", value: { n: 1 } })]);
+    assert.deepEqual(await store.stamp(session("a")), { revision: 1, tag: "t" });
+    await store.commit([put("a", { value: { n: 1 } })]);
+    assert.deepEqual(await store.stamp(session("a")), { revision: 2 });
+    await store.commit([{ op: "remove", key: session("a") }]);
+    assert.equal(await store.stamp(session("a")), undefined);
+  });
+
   for (const [name, value] of VALUES) {
     test(`records and streams give back ${name}`, async (store) => {
       await store.commit([put("a", { value }), append("a", value)]);
@@ -420,6 +430,7 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
     }
     assert.deepEqual(await ids(store), []);
     await assert.rejects(store.get(session("a\0")), StoreMisuse);
+    await assert.rejects(store.stamp(session("")), StoreMisuse);
     await assert.rejects(ids(store, { limit: -1 }), StoreMisuse);
     await assert.rejects(ids(store, { limit: 1.5 }), StoreMisuse);
     await assert.rejects(ids(store, { minOrder: NaN }), StoreMisuse);
@@ -466,6 +477,7 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
     for (
       const call of [
         () => store.get(session("a")),
+        () => store.stamp(session("a")),
         () => store.list({ tenant: "acme", kind: "session" }),
         () => store.count({ tenant: "acme", kind: "session" }),
         () => store.read(transcript("a"), { limit: 1 }),

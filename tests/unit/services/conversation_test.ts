@@ -34,7 +34,7 @@ function lines(
 ): readonly string[] | undefined {
   return toConversation(messages, {
     runId: "own",
-    isWaiting: (runId) => waiting.includes(runId),
+    waiting: new Set(waiting),
     contextWindow,
   })?.map(({ role, text }) => role === "user" ? `> ${text}` : text);
 }
@@ -134,7 +134,7 @@ Deno.test("conversation: the newest pictures are shown, older ones mentioned", (
       assistant("two", "b"),
       user("new", "own", 2),
     ],
-    { runId: "own", isWaiting: () => false },
+    { runId: "own", waiting: new Set<string>() },
   ) ?? [];
   const shown = asked.flatMap(({ images }) => images ?? []);
   assert.equal(shown.length, MAX_CONVERSATION_IMAGES);
@@ -174,7 +174,7 @@ Deno.test("conversation: a label stands above its text", () => {
 Deno.test("what came with a message stays beside its text, and counts as text does", () => {
   const context = { sender: { id: "ann" } };
   const asked = { ...user("hi", "own"), context };
-  const options = { runId: "own", isWaiting: () => false };
+  const options = { runId: "own", waiting: new Set<string>() };
   assert.deepEqual(toConversation([asked], options), [{ role: "user", text: "hi", context }]);
   const long = { note: "x".repeat(MAX_CONVERSATION_CHARS) };
   const turns = [{ ...user("before", "r1"), context: long }, assistant("yes", "r1"), asked];

@@ -58,10 +58,13 @@ Deno.test("records: come back as they were stored, and bind their key for a day"
     error: "no",
     usage: { input: 1, output: 2, cacheRead: 3, cacheWrite: 4, total: 10 },
   };
-  await records.save(DEFAULT_TENANT, toRunId("r"), stored, 0);
+  await records.commit([records.put(DEFAULT_TENANT, toRunId("r"), stored, 0)]);
   const item = await records.get(DEFAULT_TENANT, toRunId("r"));
   assert.deepEqual({ ...item?.value }, stored);
-  await assert.rejects(records.save(DEFAULT_TENANT, toRunId("r"), stored, 0), StoreConflict);
+  await assert.rejects(
+    records.commit([records.put(DEFAULT_TENANT, toRunId("r"), stored, 0)]),
+    StoreConflict,
+  );
   assert.equal(records.expired(stored), false);
   await clock.advance(RUN_RECORD_RETENTION_MS + 1);
   assert.equal(records.expired(stored), true);
@@ -72,7 +75,7 @@ Deno.test("records: open ones are found by themselves, oldest first, page by pag
   const records = new RunRecords({ store: createMemoryStore(), clock });
   for (let at = 0; at < 10; at++) {
     const state = at % 2 === 0 ? "open" : "ok";
-    await records.save(DEFAULT_TENANT, toRunId(`r${at}`), record(at, state), 0);
+    await records.commit([records.put(DEFAULT_TENANT, toRunId(`r${at}`), record(at, state), 0)]);
   }
   const first = await records.open(DEFAULT_TENANT, { limit: 3 });
   assert.deepEqual(first.map(({ id }) => id), ["r0", "r2", "r4"]);
@@ -88,9 +91,11 @@ Deno.test("records: a sweep removes what is past its time, over several pages, a
   for (let at = 0; at < SWEEP_PAGE * 2 + 10; at++) {
     const acceptedAt = now - RUN_RECORD_RETENTION_MS - 1_000 + at;
     const state = at === 5 ? "open" : "ok";
-    await records.save(DEFAULT_TENANT, toRunId(`old${at}`), record(acceptedAt, state), 0);
+    await records.commit([
+      records.put(DEFAULT_TENANT, toRunId(`old${at}`), record(acceptedAt, state), 0),
+    ]);
   }
-  await records.save(DEFAULT_TENANT, toRunId("new"), record(now), 0);
+  await records.commit([records.put(DEFAULT_TENANT, toRunId("new"), record(now), 0)]);
   await records.sweep(DEFAULT_TENANT);
   const left = await store.list(QUERY);
   assert.deepEqual(left.map(({ id }) => id), ["old5", "new"]);

@@ -3,6 +3,7 @@ import { invalidRequest } from "../../../src/core/error.ts";
 import { checked, isSessionKey } from "../../../src/core/id.ts";
 import { type Store, StoreConflict, type StoreWrite } from "../../../src/ports/store.ts";
 import { house, main, other, refusal, said, tenant, texts } from "../../support/session_house.ts";
+import { alteredStore } from "../../support/altered_store.ts";
 
 const ghost = checked("agent:ghost:main", isSessionKey);
 
@@ -13,19 +14,13 @@ function slow(store: Store): { store: Store; waiting: () => number; open: () => 
   return {
     waiting: () => waiting,
     open: resolve,
-    store: {
-      get: (key) => store.get(key),
-      list: (query) => store.list(query),
-      count: (query) => store.count(query),
-      read: (stream, range) => store.read(stream, range),
-      length: (stream) => store.length(stream),
+    store: alteredStore(store, {
       commit: async (writes) => {
         waiting++;
         await promise;
         return await store.commit(writes);
       },
-      close: () => store.close(),
-    },
+    }),
   };
 }
 

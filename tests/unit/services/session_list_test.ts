@@ -10,6 +10,7 @@ import {
   type SessionQuery,
 } from "../../../src/services/session_list.ts";
 import { sessionRecords } from "../../../src/services/session_records.ts";
+import { alteredStore } from "../../support/altered_store.ts";
 
 const NOW = 1_000 * 60_000;
 
@@ -18,7 +19,7 @@ function counted(store: Store): { store: Store; reads: { calls: number; records:
   const reads = { calls: 0, records: 0 };
   return {
     reads,
-    store: {
+    store: alteredStore(store, {
       get: (key) => {
         reads.calls++;
         reads.records++;
@@ -30,12 +31,10 @@ function counted(store: Store): { store: Store; reads: { calls: number; records:
         reads.records += records.length;
         return records;
       },
-      count: (query) => store.count(query),
       read: () => Promise.reject(new Error("a list must not read a transcript")),
       length: () => Promise.reject(new Error("a list must not read a transcript")),
       commit: () => Promise.reject(new Error("a read must not write")),
-      close: () => store.close(),
-    },
+    }),
   };
 }
 

@@ -18,6 +18,7 @@ import {
   tenant,
   texts,
 } from "../../support/session_house.ts";
+import { alteredStore } from "../../support/altered_store.ts";
 
 const ARCHIVES = { tenant, kind: "session.archive" } as const;
 
@@ -114,23 +115,9 @@ Deno.test("what changes an entry is told whether the session is new", async () =
   assert.deepEqual(told, [true, false]);
 });
 
-/** The store with some of its methods replaced. */
-function altered(store: Store, own: Partial<Store>): Store {
-  return {
-    get: (key) => store.get(key),
-    list: (query) => store.list(query),
-    count: (query) => store.count(query),
-    read: (stream, range) => store.read(stream, range),
-    length: (stream) => store.length(stream),
-    commit: (writes) => store.commit(writes),
-    close: () => store.close(),
-    ...own,
-  };
-}
-
 Deno.test("beyond the most sessions none is made; those there are go on", async () => {
   const base = createMemoryStore();
-  const store = altered(base, {
+  const store = alteredStore(base, {
     count: async (query) =>
       query.kind === "session" ? MAX_SESSIONS - 1 + await base.count(query) : base.count(query),
   });
@@ -197,7 +184,7 @@ Deno.test("a long archive goes in several steps, its record last", async () => {
 
 Deno.test("in a full store the oldest archives make room; without any the caller is told", async () => {
   const base = createMemoryStore();
-  const store = altered(base, {
+  const store = alteredStore(base, {
     commit: async (writes) => {
       const frees = writes.every(({ op }) => op === "remove" || op === "trim");
       if (!frees && await base.count(ARCHIVES) > 1) throw new StoreFull("full");
@@ -210,7 +197,7 @@ Deno.test("in a full store the oldest archives make room; without any the caller
   assert.deepEqual(await texts(sessions, main), ["x"]);
   assert.ok(await base.get({ ...ARCHIVES, id: "archive-2" }), "the newest archive stays");
 
-  const full = altered(base, { commit: () => Promise.reject(new StoreFull("full")) });
+  const full = alteredStore(base, { commit: () => Promise.reject(new StoreFull("full")) });
   await assert.rejects(
     house({}, full).sessions.append(tenant, main, { messages: [] }),
     StoreFull,

@@ -2,19 +2,15 @@ import assert from "node:assert/strict";
 import { checked, isAgentId } from "../../../src/core/id.ts";
 import type { Sessions, SessionWanted } from "../../../src/services/sessions.ts";
 import { house, main, other, refusal, said, tenant } from "../../support/session_house.ts";
+import { alteredStore } from "../../support/altered_store.ts";
 
 Deno.test("a read writes nothing, not even for a session that does not exist", async () => {
   const base = house();
   await base.sessions.append(tenant, main, { messages: [said("x")] });
-  const { sessions } = house({}, {
-    get: (key) => base.store.get(key),
-    list: (query) => base.store.list(query),
-    count: (query) => base.store.count(query),
-    read: (stream, range) => base.store.read(stream, range),
-    length: (stream) => base.store.length(stream),
-    commit: () => Promise.reject(new Error("a read wrote")),
-    close: () => base.store.close(),
-  });
+  const { sessions } = house(
+    {},
+    alteredStore(base.store, { commit: () => Promise.reject(new Error("a read wrote")) }),
+  );
   await sessions.list(tenant);
   await sessions.preview(tenant, ["main", "other"]);
   await sessions.resolve(tenant, { key: "main" });
@@ -32,21 +28,18 @@ Deno.test("a history read while the session is reset is that of one session", as
   const base = house();
   const before = await base.sessions.append(tenant, main, { messages: [said("old")] });
   let resets = 1;
-  const { sessions } = house({}, {
-    get: (key) => base.store.get(key),
-    list: (query) => base.store.list(query),
-    count: (query) => base.store.count(query),
-    read: async (stream, range) => {
-      if (resets-- > 0) {
-        await base.sessions.reset(tenant, main);
-        await base.sessions.append(tenant, main, { messages: [said("new")] });
-      }
-      return await base.store.read(stream, range);
-    },
-    length: (stream) => base.store.length(stream),
-    commit: (writes) => base.store.commit(writes),
-    close: () => base.store.close(),
-  });
+  const { sessions } = house(
+    {},
+    alteredStore(base.store, {
+      read: async (stream, range) => {
+        if (resets-- > 0) {
+          await base.sessions.reset(tenant, main);
+          await base.sessions.append(tenant, main, { messages: [said("new")] });
+        }
+        return await base.store.read(stream, range);
+      },
+    }),
+  );
   const { entry, messages } = await sessions.history(tenant, main, { limit: 5 });
   assert.deepEqual(messages.map(({ text }) => text), ["new"]);
   assert.notEqual(entry?.sessionId, before.entry.sessionId);

@@ -1,0 +1,43 @@
+/** The runs of this process that have not ended, by name and by session. */
+
+import type { SessionKey, TenantId } from "../core/id.ts";
+import { nameOf } from "./ended_runs.ts";
+import type { LiveRun } from "./live_run.ts";
+
+const NONE: ReadonlySet<LiveRun> = new Set();
+
+/** Keeps them in the order in which they came; how many there may be is the queue's to bound. */
+export class LiveRuns {
+  readonly #byName = new Map<string, LiveRun>();
+  readonly #bySession = new Map<string, Set<LiveRun>>();
+
+  /** All of them, of every tenant, oldest first. */
+  all(): IterableIterator<LiveRun> {
+    return this.#byName.values();
+  }
+
+  get(tenant: TenantId, runId: string): LiveRun | undefined {
+    return this.#byName.get(nameOf(tenant, runId));
+  }
+
+  /** Those of one session, oldest first. */
+  ofSession(tenant: TenantId, key: SessionKey): ReadonlySet<LiveRun> {
+    return this.#bySession.get(nameOf(tenant, key)) ?? NONE;
+  }
+
+  add(run: LiveRun): void {
+    this.#byName.set(nameOf(run.tenant, run.runId), run);
+    const session = nameOf(run.tenant, run.terms.sessionKey);
+    const others = this.#bySession.get(session);
+    if (others === undefined) this.#bySession.set(session, new Set([run]));
+    else others.add(run);
+  }
+
+  delete(run: LiveRun): void {
+    this.#byName.delete(nameOf(run.tenant, run.runId));
+    const session = nameOf(run.tenant, run.terms.sessionKey);
+    const others = this.#bySession.get(session);
+    others?.delete(run);
+    if (others?.size === 0) this.#bySession.delete(session);
+  }
+}

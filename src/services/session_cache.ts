@@ -1,0 +1,244 @@
+/** The sessions in use, as they are stored: what every message needs of its session is read once. */
+
+import type { SessionKey, TenantId } from "../core/id.ts";
+import type { Store, StreamKey } from "../ports/store.ts";
+import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
+import { MAX_CONVERSATION_MESSAGES } from "./conversation.ts";
+import { isKeptWhole, type SessionEntry, type TranscriptMessage } from "./session_entry.ts";
+import { SESSION_RECORD_KIND, type SessionRecords } from "./session_records.ts";
+import { readNewest, transcriptStream } from "./transcript.ts";
+
+/** Most that is kept of all sessions together, in characters: the latest words of a thousand people who talk at once. */
+export const MAX_CACHED_CHARS = 16 * 1024 * 1024;
+
+/** Most that is kept of the messages of one session; of one that has more, only the entry is. */
+export const MAX_CACHED_SESSION_CHARS = 256 * 1024;
+
+/** What an entry, and each message besides its text, count for: about what they take in memory. */
+const ENTRY_CHARS = 1_024;
+const MESSAGE_CHARS = 256;
+
+/** Whose session it is. */
+export interface SessionName {
+  readonly tenant: TenantId;
+  readonly key: SessionKey;
+}
+
+/** A session and what was said in it. */
+export interface History {
+  /** Absent when the session does not exist. */
+  readonly entry: SessionEntry | undefined;
+  /** Oldest first. */
+  readonly messages: readonly TranscriptMessage[];
+  /** Characters of the messages and of what came with them, where they were counted; more rather than fewer. */
+  readonly chars?: number;
+}
+
+/** The newest messages, as far as they are kept. */
+interface Tail {
+  readonly messages: readonly TranscriptMessage[];
+  /** There are no older ones. */
+  readonly whole: boolean;
+  readonly chars: number;
+}
+
+interface Kept {
+  readonly revision: number;
+  readonly entry: SessionEntry;
+  readonly tail?: Tail;
+}
+
+/** What is read with, and until when. */
+export interface ReadingOptions {
+  readonly limit: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Answers from memory what is still so: every change of a session, its messages included, gives its record another
+ * revision, and that is asked for each time. So another process may change sessions as well. Of too much, what was
+ * used longest ago is forgotten.
+ */
+export class SessionCache {
+  readonly #store: Store;
+  readonly #records: SessionRecords;
+  /** By tenant and key, the least recently used first. Bounded by {@linkcode MAX_CACHED_CHARS}. */
+  readonly #kept = new Map<string, Kept>();
+  #chars = 0;
+
+  constructor({ store, records }: { readonly store: Store; readonly records: SessionRecords }) {
+    this.#store = store;
+    this.#records = records;
+  }
+
+  /** The session, or undefined where there is none that can be read. */
+  async entry(session: SessionName): Promise<SessionEntry | undefined> {
+    return (await this.#current(session))?.entry;
+  }
+
+  /** What was kept of the newest messages, where it is all that is asked for and still so. */
+  async recall(session: SessionName, limit: number): Promise<History | undefined> {
+    const kept = await this.#unchanged(session);
+    const messages = kept?.tail && newest(kept.tail, limit);
+    return kept === undefined || messages === undefined
+      ? undefined
+      : { entry: kept.entry, messages, chars: kept.tail?.chars };
+  }
+
+  /** The newest messages, read from the store; bounds: {@linkcode readNewest}. */
+  async read(session: SessionName, { limit, signal }: ReadingOptions): Promise<History> {
+    const { kept, messages } = await this.#conversation(
+      session,
+      (stream) => readNewest(this.#store, { stream, limit, signal }),
+    );
+    if (kept === undefined) return { entry: undefined, messages };
+    const stream = transcriptStream(session.tenant, kept.entry.sessionId);
+    // Fewer than asked for may also be what the bounds of a reading left.
+    const whole = messages.length < limit &&
+      await this.#store.length(stream) === messages.length;
+    const now = await this.#current(session);
+    if (now?.revision === kept.revision && isOf(now, kept.entry.sessionId)) {
+      this.#keep(session, { ...kept, tail: tailOf(messages, whole) });
+    }
+    return { entry: kept.entry, messages };
+  }
+
+  /** A session and what `read` finds in its transcript; both of the same time. */
+  async conversation<T>(
+    session: SessionName,
+    read: (stream: StreamKey) => Promise<readonly T[]>,
+  ): Promise<{ readonly entry: SessionEntry | undefined; readonly messages: readonly T[] }> {
+    const { kept, messages } = await this.#conversation(session, read);
+    return { entry: kept?.entry, messages };
+  }
+
+  /** The session with the revision that a change of it must expect; undefined where there is none that can be read. */
+  async item(session: SessionName): Promise<Item<SessionEntry> | undefined> {
+    const kept = await this.#current(session);
+    return kept && { id: session.key, revision: kept.revision, value: kept.entry };
+  }
+
+  /** Takes in what was stored on top of `base`: an entry, and messages behind the others. */
+  added(
+    session: SessionName,
+    { base, revision, entry, messages }: {
+      readonly base: number;
+      readonly revision: number;
+      readonly entry: SessionEntry;
+      readonly messages: readonly TranscriptMessage[];
+    },
+  ): void {
+    const before = this.#kept.get(nameOf(session.tenant, session.key));
+    const tail = base === 0
+      ? tailOf(messages, true)
+      : before?.revision === base && before.tail !== undefined
+      ? longer(before.tail, messages)
+      : undefined;
+    this.#keep(session, { revision, entry, tail });
+  }
+
+  /** Forgets a session. */
+  forget({ tenant, key }: SessionName): void {
+    const name = nameOf(tenant, key);
+    this.#chars -= charsOf(this.#kept.get(name));
+    this.#kept.delete(name);
+  }
+
+  /** Reads what was said in a session; anew where a reset came in between. */
+  async #conversation<T>(
+    session: SessionName,
+    read: (stream: StreamKey) => Promise<readonly T[]>,
+  ): Promise<{ readonly kept: Kept | undefined; readonly messages: readonly T[] }> {
+    for (let attempt = 1;; attempt++) {
+      const kept = await this.#current(session);
+      if (kept === undefined) return { kept, messages: [] };
+      const messages = await read(transcriptStream(session.tenant, kept.entry.sessionId));
+      if (messages.length > 0 || attempt >= MAX_UPDATE_ATTEMPTS) return { kept, messages };
+      // Nothing there: either nothing was said yet, or a reset put the messages away meanwhile.
+      if (isOf(await this.#current(session), kept.entry.sessionId)) return { kept, messages };
+    }
+  }
+
+  /** What is kept, if the store has nothing newer. */
+  async #unchanged(session: SessionName): Promise<Kept | undefined> {
+    const { tenant, key } = session;
+    if (!this.#kept.has(nameOf(tenant, key))) return undefined;
+    const stamp = await this.#store.stamp({ tenant, kind: SESSION_RECORD_KIND, id: key });
+    const kept = this.#kept.get(nameOf(tenant, key));
+    // A session that was made anew counts its revisions from the beginning.
+    return kept?.revision === stamp?.revision && isOf(kept, stamp?.tag) ? kept : undefined;
+  }
+
+  async #current(session: SessionName): Promise<Kept | undefined> {
+    const kept = await this.#unchanged(session);
+    if (kept !== undefined) return kept;
+    const item = await this.#records.entries.get(session.tenant, session.key);
+    if (item === undefined) return undefined;
+    const found: Kept = { revision: item.revision, entry: item.value };
+    const known = this.#kept.get(nameOf(session.tenant, session.key));
+    // What was stored meanwhile is newer.
+    if (known === undefined || known.revision < item.revision) this.#keep(session, found);
+    return found;
+  }
+
+  #keep(session: SessionName, kept: Kept): void {
+    this.forget(session);
+    // What is cut when it is stored is not what the store has.
+    if (!isKeptWhole(kept.entry)) return;
+    this.#kept.set(nameOf(session.tenant, session.key), kept);
+    this.#chars += charsOf(kept);
+    for (const [name, oldest] of this.#kept) {
+      if (this.#chars <= MAX_CACHED_CHARS) return;
+      this.#kept.delete(name);
+      this.#chars -= charsOf(oldest);
+    }
+  }
+}
+
+function isOf(kept: Kept | undefined, sessionId: string | undefined): boolean {
+  return kept?.entry.sessionId === sessionId;
+}
+
+function newest(
+  { messages, whole }: Tail,
+  limit: number,
+): readonly TranscriptMessage[] | undefined {
+  if (messages.length < limit) return whole ? messages : undefined;
+  return messages.length === limit ? messages : messages.slice(-limit);
+}
+
+function tailOf(messages: readonly TranscriptMessage[], whole: boolean): Tail | undefined {
+  return longer({ messages: [], whole, chars: 0 }, messages);
+}
+
+/** Undefined where it is too much to keep. */
+function longer(
+  { messages: before, whole, chars }: Tail,
+  added: readonly TranscriptMessage[],
+): Tail | undefined {
+  const all = [...before, ...added];
+  const messages = all.slice(-MAX_CONVERSATION_MESSAGES);
+  const dropped = all.slice(0, all.length - messages.length);
+  const total = chars + sum(added) - sum(dropped);
+  if (total > MAX_CACHED_SESSION_CHARS) return undefined;
+  return { messages, whole: whole && dropped.length === 0, chars: total };
+}
+
+function sum(messages: readonly TranscriptMessage[]): number {
+  let chars = 0;
+  for (const { text, images = [], context } of messages) {
+    chars += MESSAGE_CHARS + text.length;
+    for (const { base64 } of images) chars += base64.length;
+    if (context !== undefined) chars += JSON.stringify(context).length;
+  }
+  return chars;
+}
+
+function charsOf(kept: Kept | undefined): number {
+  return kept === undefined ? 0 : ENTRY_CHARS + (kept.tail?.chars ?? 0);
+}
+
+/** U+0000 occurs in neither part. */
+function nameOf(tenant: TenantId, key: SessionKey): string {
+  return `${tenant}\0${key}`;
+}
