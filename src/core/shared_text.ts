@@ -1,12 +1,22 @@
 /** Text that goes to many connections within messages of their own. */
 
-/** Text whose bytes are made once, however many connections are sent it. */
+/** Text that is made once when it is first asked for, as are its bytes, however many connections are sent it. */
 export class SharedText {
-  readonly text: string;
+  #make: (() => string) | undefined;
+  #text: string | undefined;
   #bytes: Uint8Array | undefined;
 
-  constructor(text: string) {
-    this.text = text;
+  constructor(make: () => string) {
+    this.#make = make;
+  }
+
+  get text(): string {
+    if (this.#text === undefined) {
+      this.#text = this.#make?.() ?? "";
+      // What it was made of is needed no more.
+      this.#make = undefined;
+    }
+    return this.#text;
   }
 
   /** The text as UTF-8; made when first asked for, not to be written to. */

@@ -28,14 +28,17 @@ export const SESSION_REPLACED =
  */
 export async function saveEnding(
   { records, sessions, log }: EndingParts,
-  { run, outcome, endedAt }: { run: LiveRun; outcome: Outcome; endedAt: number },
+  { run, outcome, endedAt, last }: {
+    readonly run: LiveRun;
+    readonly outcome: Outcome;
+    readonly endedAt: number;
+    /** No other run of its session waits. */
+    readonly last: boolean;
+  },
 ): Promise<Outcome> {
   const { tenant, runId, terms } = run;
-  // Nobody can ask again for a run that is not repeatable: its record has only to say that it is open.
-  const closing = (told: Outcome): StoreWrite =>
-    run.repeatable
-      ? records.put(tenant, runId, keptRecord(run.endRecord(told, endedAt)))
-      : records.remove(tenant, runId);
+  const closing = (told: Outcome): readonly StoreWrite[] =>
+    run.repeatable ? [records.put(tenant, runId, keptRecord(run.endRecord(told, endedAt)))] : [];
   let replaced = false;
   const save = async (): Promise<Outcome> => {
     await sessions.append(tenant, terms.sessionKey, {
@@ -45,7 +48,8 @@ export async function saveEnding(
         if (replaced) throw invalidRequest(SESSION_REPLACED);
         return run.changeEntry(entry, outcome);
       },
-      alongside: [closing(outcome)],
+      run: last ? "closes" : undefined,
+      alongside: closing(outcome),
     });
     return outcome;
   };
@@ -53,7 +57,7 @@ export async function saveEnding(
     return await save().catch(async (error) => {
       if (!replaced) throw error;
       const told = unsavedOutcome(outcome, SESSION_REPLACED);
-      await records.commit([closing(told)]);
+      await records.commit(closing(told));
       return told;
     });
   } catch (error) {

@@ -142,11 +142,6 @@ export class RunRecords {
     return this.#records.put(tenant, runId, value, expect);
   }
 
-  /** The write that removes a record. */
-  remove(tenant: TenantId, runId: RunId): StoreWrite {
-    return this.#records.remove(tenant, runId);
-  }
-
   /** Applies writes of records that belong to no other change. */
   async commit(writes: readonly StoreWrite[]): Promise<void> {
     await this.#store.commit(writes);

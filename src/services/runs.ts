@@ -317,7 +317,9 @@ export class Runs {
         ...(isNew ? { ...before, spawnedBy: request.spawnedBy } : allowed(before)),
         ...request.origin,
       }),
-      alongside: [this.#records.put(tenant, runId, run.openRecord(), revision)],
+      ...(run.repeatable
+        ? { alongside: [this.#records.put(tenant, runId, run.openRecord(), revision)] }
+        : { run: "opens" }),
     });
     run.sessionId = entry.sessionId;
     run.phase = "waiting";
@@ -422,7 +424,8 @@ export class Runs {
     const endedAt = clock.now();
     logFailure(log, { run, outcome });
     const parts = { sessions, log, records: this.#records };
-    const told = await saveEnding(parts, { run, outcome, endedAt });
+    const last = this.#live.ofSession(run.tenant, run.terms.sessionKey).size === 1;
+    const told = await saveEnding(parts, { run, outcome, endedAt, last });
     const record = run.endRecord(told, endedAt);
     this.#live.delete(run);
     this.#ended.remember(run.tenant, run.runId, record);

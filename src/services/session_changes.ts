@@ -37,6 +37,8 @@ export interface ChangeParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasAgent: (id: AgentId) => boolean;
+  /** Names this life of the gateway. */
+  readonly life: string;
   /** Told of every change, once it is stored. */
   readonly changed: (tenant: TenantId) => void;
 }
@@ -46,12 +48,17 @@ export interface Addition {
   /** In the order in which they were said. */
   readonly messages: readonly NewMessage[];
   /**
-   * Changes the entry; what it does to `sessionId`, `label`, `createdAt` and `updatedAt` is ignored. May
-   * be called more than once; what it throws refuses the addition. A session that does not exist is
+   * Changes the entry; what it does to `sessionId`, `label`, `createdAt`, `updatedAt` and `openIn` is
+   * ignored. May be called more than once; what it throws refuses the addition. A session that does not exist is
    * given to it as it would be made, with `isNew`. Settings that only an administrator may change are
    * the caller's to guard: what it sets here is stored.
    */
   readonly change?: (entry: SessionEntry, about: { readonly isNew: boolean }) => SessionEntry;
+  /**
+   * `opens`: a run begins that has no record of its own; unless an addition `closes` it, the session's last run
+   * counts as aborted once this life of the gateway is over. Absent: that stays as it is.
+   */
+  readonly run?: "opens" | "closes";
   /** Writes of the caller's own kinds that happen with the addition or not at all. */
   readonly alongside?: readonly StoreWrite[];
 }
@@ -91,8 +98,11 @@ export class SessionChanges {
   }
 
   /** Adds messages; makes the session when it does not exist. */
-  append(target: SessionName, { messages, change, alongside = [] }: Addition): Promise<Appended> {
-    const { records, random, clock } = this.#parts;
+  append(
+    target: SessionName,
+    { messages, change, run, alongside = [] }: Addition,
+  ): Promise<Appended> {
+    const { records, random, clock, life } = this.#parts;
     const { tenant, key } = target;
     const added = messages.map((message) =>
       bounded({ ...message, id: random.hex(MESSAGE_ID_BYTES) })
@@ -106,6 +116,7 @@ export class SessionChanges {
         label: before.label,
         createdAt: before.createdAt,
         updatedAt: clock.now(),
+        openIn: run === undefined ? before.openIn : run === "opens" ? life : undefined,
       };
       const writes = [
         records.entries.put(tenant, key, entry, item?.revision ?? 0),

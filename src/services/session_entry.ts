@@ -40,6 +40,7 @@ export const SessionEntrySchema = v.object({
   chatType: text,
   systemSent: flag,
   abortedLastRun: flag,
+  openIn: text,
   thinkingLevel: text,
   verboseLevel: text,
   reasoningLevel: text,
@@ -70,7 +71,8 @@ export const SessionEntrySchema = v.object({
  * names the transcript and changes when the session is reset. `providerOverride` and `modelOverride`
  * are the model that was chosen for this session (both or neither); `modelProvider` and `model` the one
  * that answered last. `derivedTitle` is the beginning of the first user message, `lastMessagePreview`
- * that of the newest message. The token counts are those of the last run.
+ * that of the newest message. The token counts are those of the last run. `openIn` names the life of the gateway
+ * in which a run began that has not ended and has no record of its own.
  */
 export type SessionEntry = Readonly<v.InferOutput<typeof SessionEntrySchema>>;
 

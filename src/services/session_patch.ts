@@ -106,6 +106,7 @@ export function settingsOf(entry: SessionEntry): Partial<SessionEntry> {
     lastMessagePreview: _lastMessagePreview,
     systemSent: _systemSent,
     abortedLastRun: _abortedLastRun,
+    openIn: _openIn,
     inputTokens: _inputTokens,
     outputTokens: _outputTokens,
     totalTokens: _totalTokens,

@@ -53,13 +53,23 @@ export interface SessionRecords {
   readonly archives: Collection<Archive>;
 }
 
-/** The session collections of a store; `log` is told of records that cannot be read. */
-export function sessionRecords(store: Store, log?: Log): SessionRecords {
+/**
+ * The session collections of a store. `life` names this life of the gateway: a run that is open in another one was
+ * ended by its end. `log` is told of records that cannot be read.
+ */
+export function sessionRecords(
+  store: Store,
+  { life, log }: { readonly life: string; readonly log?: Log },
+): SessionRecords {
+  const settled = (entry: SessionEntry): SessionEntry =>
+    entry.openIn === undefined || entry.openIn === life
+      ? entry
+      : { ...entry, openIn: undefined, abortedLastRun: true };
   return {
     entries: new Collection(store, {
       kind: SESSION_RECORD_KIND,
       log,
-      schema: SessionEntrySchema,
+      schema: v.pipe(SessionEntrySchema, v.transform(settled)),
       toJson: entryToJson,
       order: (entry) => entry.updatedAt,
       tag: (entry) => entry.sessionId,

@@ -138,12 +138,23 @@ export class Sessions {
     this.#clock = clock;
     this.#agents = agents;
     this.#options = options;
-    this.#records = sessionRecords(store, log);
+    // No two begin in the same millisecond: one waits until the other has let go of the state folder.
+    const life = String(clock.now());
+    this.#records = sessionRecords(store, { life, log });
     const hasAgent = (id: AgentId): boolean => agents.has(id);
     const changed = (tenant: TenantId): void => this.#options().changed?.(tenant);
     const records = this.#records;
     const cache = this.#cache = new SessionCache({ store, records });
-    this.#changes = new SessionChanges({ store, records, cache, clock, random, hasAgent, changed });
+    this.#changes = new SessionChanges({
+      store,
+      records,
+      cache,
+      clock,
+      random,
+      hasAgent,
+      changed,
+      life,
+    });
   }
 
   /** The key for what a client wrote, a bare name being one of `agent` (absent: the default agent). */

@@ -163,7 +163,7 @@ function added(
     return { opcode: OPCODE.text, payload: bytesOf(step.text) };
   }
   const [before, shared, after] = step.pieces;
-  writer.text(new Envelope(before, { shared: new SharedText(shared), after }));
+  writer.text(new Envelope(before, { shared: new SharedText(() => shared), after }));
   return { opcode: OPCODE.text, payload: bytesOf(before + shared + after) };
 }
 

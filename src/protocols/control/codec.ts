@@ -83,7 +83,9 @@ export function refusalLine(id: RequestId, message: string): string {
 
 /** The line of an event. */
 export function eventLine(event: string, payload: unknown): SharedText {
-  return new SharedText(`{"type":"event","event":"${event}","payload":${JSON.stringify(payload)}}`);
+  return new SharedText(() =>
+    `{"type":"event","event":"${event}","payload":${JSON.stringify(payload)}}`
+  );
 }
 
 const UNSUPPORTED = "unsupported frame";

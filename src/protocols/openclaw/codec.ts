@@ -48,9 +48,11 @@ export interface EventFrame extends Delivery {
   readonly key: string;
 }
 
-/** The opening of an event's frame. */
+/** The opening of an event's frame; written when the first connection gets it, so the payload must stay as it is. */
 export function eventOpening(event: string, payload: unknown): SharedText {
-  return new SharedText(`{"type":"event","event":"${event}","payload":${JSON.stringify(payload)}`);
+  return new SharedText(() =>
+    `{"type":"event","event":"${event}","payload":${JSON.stringify(payload)}`
+  );
 }
 
 /** The id of the answer to a frame that has none. Source: the reference gateway. */

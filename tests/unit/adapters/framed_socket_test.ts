@@ -19,7 +19,7 @@ import { SocketStage } from "../../support/socket_stage.ts";
 Deno.test("all that is sent in a turn is one write, in order", async () => {
   await using stage = SocketStage.started();
   const { socket, stream } = stage;
-  const shared = new SharedText("to all of you");
+  const shared = new SharedText(() => "to all of you");
   for (let at = 0; at < 100; at++) socket.send(`message ${at}`);
   socket.send(new Uint8Array([1, 2]));
   socket.send(new Envelope("for you: ", { shared, after: "!" }), { patient: true });
@@ -60,7 +60,7 @@ Deno.test("what a slow network takes bit by bit arrives whole", async () => {
   const bytes = new TextEncoder().encode(large);
   socket.send("small");
   socket.send(large);
-  const shared = new SharedText(large);
+  const shared = new SharedText(() => large);
   socket.send(new Envelope("<", { shared, after: ">" }));
   socket.send(bytes);
   await eventually(() => socket.bufferedAmount === 0, "all of it to be written");

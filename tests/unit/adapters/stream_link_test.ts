@@ -74,7 +74,9 @@ Deno.test("all that is sent in a turn is one write, a line each, in order", asyn
   await using stage = new LinkStage();
   const { link, stream } = stage;
   link.send("one");
-  link.send(new Envelope("<", { shared: new SharedText("two"), after: ">" }), { patient: true });
+  link.send(new Envelope("<", { shared: new SharedText(() => "two"), after: ">" }), {
+    patient: true,
+  });
   link.send(bytesOf("three"));
   assert.deepEqual([stream.writes.length, link.buffered], [0, 16]);
   await settle();

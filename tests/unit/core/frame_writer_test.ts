@@ -201,7 +201,9 @@ Deno.test("what is added in one turn is one write, in order", () => {
     const text = `message ${index} ${"\u00e9".repeat(index % 7)}`;
     if (index % 3 === 0) writer.frame(OPCODE.binary, bytesOf(text));
     else if (index % 3 === 1) writer.text(text);
-    else writer.text(new Envelope("mes", { shared: new SharedText("sage"), after: text.slice(7) }));
+    else {writer.text(
+        new Envelope("mes", { shared: new SharedText(() => "sage"), after: text.slice(7) }),
+      );}
     expected.push(frameOf(index % 3 === 0 ? OPCODE.binary : OPCODE.text, text));
   }
   assert.equal(writer.length, joined(...expected).length);
@@ -252,7 +254,7 @@ const SHARED_SIZES = [0, 1, 60, 125, 126, 1_000, 16_383, 16_384, 16_385, 32_768,
 Deno.test("an envelope is the same bytes as its joined text, small and large", () => {
   for (const size of SHARED_SIZES) {
     for (const character of ["*", "\u20ac"]) {
-      const shared = new SharedText(character.repeat(size));
+      const shared = new SharedText(() => character.repeat(size));
       for (
         const [before, after] of [
           ["", ""],
@@ -284,7 +286,7 @@ Deno.test("an envelope is the same bytes as its joined text, small and large", (
 
 Deno.test("large shared bytes are lent as they stand to all who send them, and never come into the pool", () => {
   const pool = new BufferPool();
-  const shared = new SharedText("*".repeat(LARGEST_POOLED_BYTES));
+  const shared = new SharedText(() => "*".repeat(LARGEST_POOLED_BYTES));
   const writers = Array.from({ length: 3 }, () => new FrameWriter(pool));
   for (const writer of writers) {
     writer.text(new Envelope("<", { shared, after: ">" }));
@@ -319,13 +321,13 @@ class WatchedPool extends BufferPool {
 
 /** Adds frames of all kinds and sizes. */
 function addAll(writer: FrameWriter): void {
-  const shared = new SharedText("\u20ac".repeat(6_000));
+  const shared = new SharedText(() => "\u20ac".repeat(6_000));
   for (const units of BORDERS) {
     writer.text("*".repeat(units));
     writer.text("\u00e9".repeat(units));
     writer.frame(OPCODE.binary, pattern(units));
     writer.text(new Envelope("a", { shared, after: "" }));
-    writer.text(new Envelope("", { shared: new SharedText("b"), after: "c" }));
+    writer.text(new Envelope("", { shared: new SharedText(() => "b"), after: "c" }));
   }
 }
 
@@ -344,7 +346,7 @@ Deno.test("every buffer goes back to the pool once what it held is written", () 
 Deno.test("an envelope without an end of its own ends with the shared bytes, and holds no buffer for it", () => {
   const pool = new WatchedPool();
   const writer = new FrameWriter(pool);
-  writer.text(new Envelope("", { shared: new SharedText("*".repeat(20_000)), after: "" }));
+  writer.text(new Envelope("", { shared: new SharedText(() => "*".repeat(20_000)), after: "" }));
   const segments = segmentsOf(writer);
   assert.deepEqual(segments.map(({ start, end }) => end - start), [4, 20_000]);
   for (const segment of segments) writer.release(segment);

@@ -19,6 +19,7 @@ import {
   secondProcess,
   send,
   setStage,
+  type Stage,
   told,
   toldAborts,
   transcript,
@@ -229,5 +230,57 @@ runTest(
     await settle();
     stage.model.call().end();
     assert.equal((await waiting).status, "ok");
+  },
+);
+
+/** A message whose key nobody can send again. */
+const once = (key: string) => chat(key, { kind: "channel", params: undefined });
+
+runTest(
+  "a run that cannot be asked for again leaves no record, whether it ends or waits",
+  async () => {
+    const stage = setStage();
+    await send(stage, once("r1"));
+    await send(stage, once("r2"));
+    stage.model.call().text("one").end();
+    await settle();
+    stage.model.call().text("two").end();
+    await settle();
+    assert.equal(await stage.store.count({ tenant: DEFAULT_TENANT, kind: "run" }), 0);
+    assert.deepEqual(stage.store.commits.flat().filter((kind) => kind === "run"), []);
+    const reported = await stage.runs.wait(PRINCIPAL, { runId: "r1", timeoutMs: 0 });
+    assert.equal(reported.status, "ok");
+  },
+);
+
+runTest(
+  "a session whose last such run did not live to its end counts as aborted from then on",
+  async () => {
+    const stage = setStage();
+    await send(stage, once("r1"));
+    await send(stage, once("r2"));
+    const aborted = async ({ sessions }: Stage) =>
+      (await sessions.get(DEFAULT_TENANT, MAIN))?.abortedLastRun ?? false;
+    assert.equal(await aborted(stage), false);
+    stage.model.call().text("one").end();
+    await settle();
+    // The second one waits still.
+    assert.equal(await aborted(stage), false);
+    await stage.clock.advance(1);
+    const next = secondProcess(stage);
+    assert.equal(await aborted(next), true);
+    assert.deepEqual(await transcript(next), [
+      'user "message r1"',
+      'user "message r2"',
+      'assistant "one"',
+    ]);
+    await send(next, once("r3"));
+    assert.equal(await aborted(next), true);
+    next.model.call().text("three").end();
+    await settle();
+    assert.equal(await aborted(next), false);
+    await stage.clock.advance(1);
+    assert.equal(await aborted(secondProcess(stage)), false);
+    await stage.runs.stop();
   },
 );

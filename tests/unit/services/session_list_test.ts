@@ -42,7 +42,7 @@ async function filled(
   entries: readonly (Partial<SessionEntry> & { readonly key: string })[],
 ): Promise<Store> {
   const store = createMemoryStore();
-  const records = sessionRecords(store);
+  const records = sessionRecords(store, { life: "1" });
   await store.commit(entries.flatMap(({ key, ...rest }, at) => {
     const entry = { sessionId: `id-${at}`, createdAt: 0, updatedAt: at, ...rest };
     const { label } = entry;
@@ -105,7 +105,7 @@ const QUERIES: readonly { given: string; input: SessionQuery; expect: readonly s
 for (const { given, input, expect } of QUERIES) {
   Deno.test(`sessions are listed: ${given}`, async () => {
     const { store } = counted(await filled(SOME));
-    const found = await listSessions(sessionRecords(store), {
+    const found = await listSessions(sessionRecords(store, { life: "1" }), {
       tenant: DEFAULT_TENANT,
       query: input,
       now: NOW,
@@ -115,7 +115,7 @@ for (const { given, input, expect } of QUERIES) {
 }
 
 Deno.test("a list says of what kind each session is", async () => {
-  const found = await listSessions(sessionRecords(await filled(SOME)), {
+  const found = await listSessions(sessionRecords(await filled(SOME), { life: "1" }), {
     tenant: DEFAULT_TENANT,
     query: { includeGlobal: true, includeUnknown: true },
     now: NOW,
@@ -131,7 +131,7 @@ Deno.test("a list says of what kind each session is", async () => {
 });
 
 Deno.test("a tenant sees no session of another", async () => {
-  const found = await listSessions(sessionRecords(await filled(SOME)), {
+  const found = await listSessions(sessionRecords(await filled(SOME), { life: "1" }), {
     tenant: checked("other", isTenantId),
     query: { includeGlobal: true, includeUnknown: true },
     now: NOW,
@@ -162,7 +162,7 @@ const COSTS: readonly { given: string; input: SessionQuery; found: number; calls
 for (const { given, input, found, calls } of COSTS) {
   Deno.test(`of 10,000 sessions a list reads no more than it shows: ${given}`, async () => {
     const { store, reads } = counted(await filled(MANY));
-    const listed = await listSessions(sessionRecords(store), {
+    const listed = await listSessions(sessionRecords(store, { life: "1" }), {
       tenant: DEFAULT_TENANT,
       query: input,
       now: NOW,
@@ -176,7 +176,7 @@ for (const { given, input, found, calls } of COSTS) {
 
 Deno.test("of 10,000 sessions a search reads one page at a time and stops when it is filled", async () => {
   const { store, reads } = counted(await filled(MANY));
-  const listed = await listSessions(sessionRecords(store), {
+  const listed = await listSessions(sessionRecords(store, { life: "1" }), {
     tenant: DEFAULT_TENANT,
     query: { search: "s97", limit: 3 },
     now: NOW,
