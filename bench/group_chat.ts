@@ -9,6 +9,11 @@ import { createChat } from "../src/protocols/chat/mod.ts";
 import { chatSettings } from "../src/config/channel_options.ts";
 import { parseConfig } from "../src/config/parse.ts";
 import type { ChannelInbox } from "../src/services/channel_inbox.ts";
+import { sessionRecords } from "../src/services/session_records.ts";
+import type { NewMessage, SessionEntry } from "../src/services/session_entry.ts";
+import { appendWrites, transcriptStream } from "../src/services/transcript.ts";
+import { openSqliteStore } from "../src/adapters/sqlite_store.ts";
+import { cpuMicros } from "./process_meter.ts";
 import { Hub } from "../src/services/hub.ts";
 import { toRunId } from "../src/services/run_record.ts";
 import { figureOf, type Group } from "./figure.ts";
@@ -16,11 +21,8 @@ import { closeAll, keepInFlight, next, openMany, openSocket } from "./load_clien
 import { settle, startEcho, startGatewayProcess } from "./server_process.ts";
 import { inTurn, spendingOf } from "./stopwatch.ts";
 
-/** Connected users. */
+/** Connected users; each writes again once it was answered. */
 const USERS = 1_000;
-
-/** Users that write at the same time; all others are connected and silent. */
-const WRITERS = 100;
 
 /** Server CPU of one message with its whole answer, in microseconds. */
 const MESSAGE_TARGET_MICROS = 60;
@@ -45,8 +47,7 @@ const MESSAGE = JSON.stringify({ type: "chat.send", content: "count to 1" });
 /** Messages a second and memory a user. */
 export const chatGroup: Group = {
   name: "chat",
-  summary:
-    `${USERS} users of the chat channel, ${WRITERS} of whom write (baseline: bare ws echoes)`,
+  summary: `${USERS} users of the chat channel, all of whom write (baseline: bare ws echoes)`,
   async run({ quick }, found) {
     const users = quick ? 200 : USERS;
     await using gateway = await startGatewayProcess({ settings: SETTINGS });
@@ -78,13 +79,16 @@ export const chatGroup: Group = {
       values: await wireAlone(quick ? 1 : 3),
       target: MESSAGE_TARGET_MICROS,
     }));
+    found(figureOf("storing a message and its answer alone: CPU", {
+      unit: "µs",
+      values: await storingAlone(quick ? 1 : 3),
+      target: MESSAGE_TARGET_MICROS,
+    }));
     const durationMs = quick ? 500 : 3_000;
-    const writers = clients.slice(0, WRITERS);
-    const echoing = others.slice(0, WRITERS);
     const spent = await inTurn(quick ? 1 : 3, {
       gateway: () =>
         spendingOf(gateway, () =>
-          keepInFlight(writers, {
+          keepInFlight(clients, {
             frame: MESSAGE,
             depth: 1,
             durationMs,
@@ -93,7 +97,7 @@ export const chatGroup: Group = {
       baseline: () =>
         spendingOf(
           echo,
-          () => keepInFlight(echoing, { frame: MESSAGE, depth: 1, durationMs, counts: () => true }),
+          () => keepInFlight(others, { frame: MESSAGE, depth: 1, durationMs, counts: () => true }),
         ),
     });
     found(figureOf("a message with its stored answer: server CPU", {
@@ -113,6 +117,9 @@ export const chatGroup: Group = {
 
 /** Messages of one round in the wire alone. */
 const WIRE_MESSAGES = 20_000;
+
+/** Those that come in within one turn of the event loop. */
+const WIRE_MESSAGES_A_TURN = 100;
 
 /** Every user writes in turn to an inbox that stores nothing and answers at once in one part. */
 async function wireAlone(rounds: number): Promise<readonly number[]> {
@@ -181,13 +188,88 @@ async function wireAlone(rounds: number): Promise<readonly number[]> {
     const began = performance.now();
     for (let sent = 0; sent < WIRE_MESSAGES; sent++) {
       listeners[sent % USERS]?.message(MESSAGE);
-      if (sent % WRITERS === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      if (sent % WIRE_MESSAGES_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     }
     while (answered < WIRE_MESSAGES) await new Promise((resolve) => setTimeout(resolve, 0));
     values.push((performance.now() - began) * 1_000 / WIRE_MESSAGES);
   }
   return values;
 }
+
+/** Messages of one round that are stored, each with its answer. */
+const STORED_MESSAGES = 10_000;
+
+/** Commits that come within one turn of the event loop, as in a gateway that is busy with them. */
+const COMMITS_A_TURN = 64;
+
+/** The commits of every user's messages and answers in turn, as the gateway makes them, and nothing else. */
+async function storingAlone(rounds: number): Promise<readonly number[]> {
+  const stateDir = await Deno.makeTempDir({ prefix: "clawgate-bench-" });
+  const store = openSqliteStore({ path: `${stateDir}/clawgate.db` });
+  const { entries } = sessionRecords(store, { life: "1" });
+  const revisions = new Array<number>(USERS).fill(0);
+  let made = 0;
+  const commit = async (role: "user" | "assistant"): Promise<void> => {
+    const user = made % USERS;
+    const at = systemClock.now() + made++;
+    const key = `agent:main:websocket:direct:user${user}`;
+    const sessionId = `00000000-0000-4000-8000-${String(user).padStart(12, "0")}`;
+    const entry: SessionEntry = { ...STORED_ENTRY, sessionId, updatedAt: at };
+    const message = { ...STORED_MESSAGE, role, id: systemRandom.hex(4), at };
+    const revision = revisions[user] ?? 0;
+    revisions[user] = revision + 1;
+    await store.commit([
+      entries.put(DEFAULT_TENANT, key, entry, revision),
+      ...appendWrites(transcriptStream(DEFAULT_TENANT, sessionId), [message]),
+    ]);
+  };
+  try {
+    const values: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const began = cpuMicros(Deno.pid);
+      for (let stored = 0; stored < 2 * STORED_MESSAGES; stored += COMMITS_A_TURN) {
+        await Promise.all(
+          Array.from({ length: COMMITS_A_TURN }, (_, at) => commit(at % 2 ? "assistant" : "user")),
+        );
+      }
+      values.push((cpuMicros(Deno.pid) - began) / STORED_MESSAGES);
+    }
+    return values;
+  } finally {
+    await store.close();
+    await Deno.remove(stateDir, { recursive: true });
+  }
+}
+
+/** What the gateway keeps of a user's session, and of what was said in it. */
+const STORED_ENTRY: Omit<SessionEntry, "sessionId"> = {
+  createdAt: 1,
+  updatedAt: 1,
+  derivedTitle: "count to 1",
+  lastMessagePreview: "count to 1",
+  channel: "websocket",
+  chatType: "direct",
+  abortedLastRun: false,
+  modelProvider: "local",
+  model: "assistant",
+  inputTokens: 12,
+  outputTokens: 1,
+  totalTokens: 13,
+  lastChannel: "websocket",
+  lastTo: "user:user1",
+  lastAccountId: "default",
+};
+const STORED_MESSAGE: NewMessage = {
+  role: "user",
+  text: "count to 1",
+  at: 1,
+  runId: "00000000-0000-7000-8000-000000000000",
+  context: {
+    channel: "websocket",
+    chatType: "direct",
+    sender: { id: "user1", verified: false },
+  },
+};
 
 function unreachable(): never {
   throw new Error("not asked");
