@@ -4,8 +4,6 @@ import type { SessionKey, TenantId } from "../core/id.ts";
 import { nameOf } from "./ended_runs.ts";
 import type { LiveRun } from "./live_run.ts";
 
-const NONE: ReadonlySet<LiveRun> = new Set();
-
 /** Keeps them in the order in which they came; how many there may be is the queue's to bound. */
 export class LiveRuns {
   readonly #byName = new Map<string, LiveRun>();
@@ -21,8 +19,8 @@ export class LiveRuns {
   }
 
   /** Those of one session, oldest first. */
-  ofSession(tenant: TenantId, key: SessionKey): ReadonlySet<LiveRun> {
-    return this.#bySession.get(nameOf(tenant, key)) ?? NONE;
+  ofSession(tenant: TenantId, key: SessionKey): readonly LiveRun[] {
+    return [...this.#bySession.get(nameOf(tenant, key)) ?? []];
   }
 
   add(run: LiveRun): void {

@@ -190,7 +190,7 @@ export class Runs {
       throw invalidRequest("runId does not match sessionKey");
     }
     const runs = runId === undefined
-      ? [...this.#live.ofSession(tenant, sessionKey)]
+      ? this.#live.ofSession(tenant, sessionKey)
       : [named].filter((run) => run !== undefined);
     const aborted = await this.#abortAll(runs, reason);
     await allEnded(runs);
@@ -424,7 +424,7 @@ export class Runs {
     const endedAt = clock.now();
     logFailure(log, { run, outcome });
     const parts = { sessions, log, records: this.#records };
-    const last = this.#live.ofSession(run.tenant, run.terms.sessionKey).size === 1;
+    const last = this.#live.ofSession(run.tenant, run.terms.sessionKey).length === 1;
     const told = await saveEnding(parts, { run, outcome, endedAt, last });
     const record = run.endRecord(told, endedAt);
     this.#live.delete(run);
