@@ -14,7 +14,7 @@ export type Schedule = (delayMs: number, task: () => void) => () => void;
 
 /** What a running call may use of its connection. */
 export interface CallScope<Value = unknown> {
-  /** Aborted when the connection closes or the machine cancels. */
+  /** Aborted when the connection closes. */
   readonly signal: AbortSignal;
   /** Answers now with a value while the call goes on. */
   interim(value: Value): void;
@@ -138,7 +138,6 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#deadline?.();
-    this.#guard(() => this.#feed({ type: "close", code }));
     this.#release();
     this.#wire.ended?.({ sequence: this.#outbox.sequence, code });
   }
@@ -171,12 +170,13 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
       this.#advance(input);
       then?.();
       for (let next = this.#inputs?.shift(); next !== undefined; next = this.#inputs?.shift()) {
-        this.#advance(next.input);
+        // Once it closes nothing is told to the machine any more, but what was promised is still done.
+        if (this.#phase === "open") this.#advance(next.input);
         next.then?.();
       }
     } finally {
       this.#busy = false;
-      // After a defect nothing is told to the machine any more, but what was promised is still done.
+      // After a defect as well.
       const left = this.#inputs;
       this.#inputs = undefined;
       for (const { then } of left ?? []) then?.();
@@ -192,6 +192,8 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
 
   #perform(effects: readonly Effect<T>[]): void {
     for (const effect of effects) {
+      // A peer that takes no more ends the connection within a step.
+      if (this.#phase !== "open") return;
       switch (effect.type) {
         case "send":
           this.#outbox.send(effect.frame, this.#wire.delivery(effect.frame));
@@ -199,10 +201,6 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
           break;
         case "call":
           this.#call(effect.call);
-          break;
-        case "cancel":
-          this.#abort?.abort();
-          this.#abort = undefined;
           break;
         case "arm":
           this.#arm(effect.timer, effect.delayMs);
@@ -213,10 +211,6 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
         case "subscribe":
           this.#unsubscribe?.();
           this.#unsubscribe = this.#wire.subscribe(effect.topic, (event) => this.deliver(event));
-          break;
-        case "unsubscribe":
-          this.#unsubscribe?.();
-          this.#unsubscribe = undefined;
           break;
         case "close":
           this.close(effect.code, effect.reason);

@@ -79,6 +79,12 @@ export function invalidRequest(message: string, extras: ErrorExtras = {}): Gatew
   return new GatewayError("INVALID_REQUEST", message, extras);
 }
 
+/** One request more than the `most` that may run at once on a connection: `UNAVAILABLE`. */
+export function tooManyRequests(most: number): GatewayError {
+  const message = `more than ${most} requests are running on this connection; wait for answers`;
+  return new GatewayError("UNAVAILABLE", message, { retryable: true });
+}
+
 /** A thrown value for the log: its stack where it has one, else its text. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? error.stack ?? error.message : String(error);

@@ -12,7 +12,7 @@ const SCAN_FROM_CHARS = 2_048;
 /** What {@linkcode parseJson} made of a text. */
 export type JsonOutcome =
   | { readonly ok: true; readonly value: unknown }
-  /** Not JSON at all. */
+  /** Not JSON at all, or not text. */
   | { readonly ok: false; readonly reason: "syntax" }
   /** JSON, but refused; `message` says why. */
   | {
@@ -24,11 +24,13 @@ export type JsonOutcome =
   };
 
 /**
- * Parses JSON. Refused as hostile: nesting beyond {@linkcode MAX_JSON_DEPTH}, more than
+ * Parses JSON, as text or as its bytes in UTF-8. Refused as hostile: nesting beyond {@linkcode MAX_JSON_DEPTH}, more than
  * {@linkcode MAX_JSON_NODES} members and elements, a key `__proto__` at any level, and strings that
  * are not well-formed Unicode (a lone surrogate, which UTF-8 cannot carry).
  */
-export function parseJson(text: string): JsonOutcome {
+export function parseJson(source: string | Uint8Array): JsonOutcome {
+  const text = source instanceof Uint8Array ? textOf(source) : source;
+  if (text === undefined) return { ok: false, reason: "syntax" };
   if (text.length >= SCAN_FROM_CHARS) {
     const refusal = scan(text);
     if (refusal !== undefined) return { ok: false, reason: "hostile", message: refusal };
@@ -55,6 +57,16 @@ export function parseJson(text: string): JsonOutcome {
 /** Whether a value is an object with members, neither null nor an array. */
 export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 const DEPTH_MESSAGE = `nested deeper than ${MAX_JSON_DEPTH} levels`;

@@ -23,7 +23,7 @@ export interface WireTypes {
   readonly Event: unknown;
 }
 
-/** What happened to a connection. */
+/** What happened to a connection. Its end is none: nothing is told to a machine after that. */
 export type Input<T extends WireTypes> =
   | { readonly type: "frame"; readonly frame: T["Frame"] }
   /** A call that the machine asked for has answered; more answers follow while `last` is false. */
@@ -34,30 +34,30 @@ export type Input<T extends WireTypes> =
     readonly last: boolean;
   }
   | { readonly type: "event"; readonly event: T["Event"] }
-  | { readonly type: "timer"; readonly timer: string }
-  /** The link is gone; only effects that reach beyond the connection still matter. */
-  | { readonly type: "close"; readonly code: number };
+  | { readonly type: "timer"; readonly timer: string };
 
-/** How a call ended. `close`: it ends the connection, after `error` was sent where there is one. */
-export type Outcome<Value> =
-  | { readonly ok: true; readonly value: Value }
-  | {
-    readonly ok: false;
-    readonly error?: GatewayError;
-    readonly close?: { readonly code: number; readonly reason: string };
-  };
+/** The answer of a call, as its machine hears of it. */
+export type Result<T extends WireTypes> = Extract<Input<T>, { readonly type: "result" }>;
 
-/** What a machine wants done. Effects are done in order. */
+/** How a call ended. */
+export type Outcome<Value> = { readonly ok: true; readonly value: Value } | Failure;
+
+/** A call that failed. `close`: it ends the connection, after `error` was sent where there is one. */
+export interface Failure {
+  readonly ok: false;
+  readonly error?: GatewayError;
+  readonly close?: { readonly code: number; readonly reason: string };
+}
+
+/** What a machine wants done. Effects are done in order; after a `close` there are none. */
 export type Effect<T extends WireTypes> =
   | { readonly type: "send"; readonly frame: T["Out"] }
   | { readonly type: "call"; readonly call: T["Call"] }
-  /** Aborts the signal of every call of this connection that is still running. */
-  | { readonly type: "cancel" }
   /** Starts a timer, or starts it anew where one of that name runs. */
   | { readonly type: "arm"; readonly timer: string; readonly delayMs: number }
   | { readonly type: "disarm"; readonly timer: string }
+  /** In place of the subscription that there was. */
   | { readonly type: "subscribe"; readonly topic: T["Topic"] }
-  | { readonly type: "unsubscribe" }
   | { readonly type: "close"; readonly code: number; readonly reason: string };
 
 /** The next state, and what to do. */
@@ -67,5 +67,68 @@ export type Step<T extends WireTypes> = readonly [T["State"], readonly Effect<T>
 export interface Machine<T extends WireTypes> {
   /** The state of a connection that was just accepted, and what to do first. */
   open(): Step<T>;
+  /** Not asked any more once the connection closes, whoever closes it. */
   step(state: T["State"], input: Input<T>): Step<T>;
 }
+
+/** What a machine does about each kind of input. */
+export interface Reactions<T extends WireTypes> {
+  open(): Step<T>;
+  frame(state: T["State"], frame: T["Frame"]): Step<T>;
+  result(state: T["State"], result: Result<T>): Step<T>;
+  event(state: T["State"], event: T["Event"]): Step<T>;
+  /** For a machine that arms timers. */
+  timer?(state: T["State"], timer: string): Step<T>;
+}
+
+/** The machine that reacts so. */
+export function machineOf<T extends WireTypes>(reactions: Reactions<T>): Machine<T> {
+  return {
+    open: () => reactions.open(),
+    step: (state, input) => {
+      switch (input.type) {
+        case "frame":
+          return reactions.frame(state, input.frame);
+        case "result":
+          return reactions.result(state, input);
+        case "event":
+          return reactions.event(state, input.event);
+        case "timer":
+          return reactions.timer?.(state, input.timer) ?? [state, []];
+      }
+    },
+  };
+}
+
+/** `step`, then what `receive` makes of frames that waited for it: all of it as one step. */
+export function catchUp<T extends WireTypes>(
+  step: Step<T>,
+  waiting: { readonly frames: readonly T["Frame"][]; readonly receive: Reactions<T>["frame"] },
+): Step<T> {
+  let [state] = step;
+  const effects = [...step[1]];
+  for (const frame of waiting.frames) {
+    const [next, own] = waiting.receive(state, frame);
+    state = next;
+    effects.push(...own);
+  }
+  return [state, effects];
+}
+
+/** What a failed call asks for: `tell` its error where there is one, then the end where it is one. */
+export function failing<T extends WireTypes>(
+  { error, close }: Failure,
+  tell: (error: GatewayError) => Effect<T>,
+): readonly Effect<T>[] {
+  return [
+    ...(error === undefined ? [] : [tell(error)]),
+    ...(close === undefined ? [] : [{ type: "close", ...close } as const]),
+  ];
+}
+
+/** The same failure of a call without which a connection cannot go on: it ends in any case. */
+export function ending({ error, close = INTERNAL_ERROR }: Failure): Failure {
+  return { ok: false, error, close };
+}
+
+const INTERNAL_ERROR = { code: 1011, reason: "internal error" } as const;

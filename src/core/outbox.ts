@@ -22,6 +22,9 @@ export interface Delivery {
   readonly key?: string;
 }
 
+/** How answers are delivered: whoever waits for one gets it, and asks for nothing more meanwhile. */
+export const ANSWER_DELIVERY: Delivery = { sequenced: false, overflow: "hold" };
+
 /** Bytes in the link above which frames wait here, where they can still be coalesced or overtaken. */
 export const LINK_HIGH_WATER_BYTES = 64 * 1024;
 

@@ -149,7 +149,7 @@ class Play {
       case "timer":
         return this.#feed({ type: "timer", timer: "handshake" });
       case "close":
-        return this.#feed({ type: "close", code: 1006 });
+        this.#over = true;
     }
   }
 
@@ -194,11 +194,10 @@ class Play {
   }
 
   #feed(input: Input<OpenClawTypes>): void {
-    // A driver whose link is closing feeds the close alone.
-    if (this.#over && input.type !== "close") return;
+    // A driver whose link is closing tells the machine nothing.
+    if (this.#over) return;
     const [state, effects] = this.#machine.step(this.#state, input);
     this.#state = state;
-    if (input.type === "close") this.#over = true;
     this.#perform(effects);
     if (state.phase === "open") {
       const running = this.#waiting.filter(({ kind }) => kind === "request").length;

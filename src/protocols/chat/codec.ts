@@ -90,14 +90,11 @@ export const ChatSend = v.object({
   customData: v.nullish(v.custom<Readonly<Record<string, Json>>>(isCustomData)),
 });
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
 /** Reads one message. Binary messages that hold JSON count like text. Never throws. */
 export function decodeFrame(data: string | Uint8Array): ClientFrame {
   const size = data.length;
-  const text = typeof data === "string" ? data : decodeText(data);
-  const parsed = text === undefined ? undefined : parseJson(text);
-  if (parsed === undefined || !parsed.ok) return { kind: "noise", size };
+  const parsed = parseJson(data);
+  if (!parsed.ok) return { kind: "noise", size };
   const result = v.safeParse(ChatSend, parsed.value);
   if (!result.success) {
     const id = isJsonObject(parsed.value) ? parsed.value.messageId : undefined;
@@ -169,12 +166,4 @@ function text(value: string | null | undefined): string | undefined {
 
 function isCustomData(value: unknown): boolean {
   return isJsonObject(value) && JSON.stringify(value).length <= MAX_CUSTOM_CHARS;
-}
-
-function decodeText(data: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(data);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,18 @@
 /** The chat channel from the server's side: who is it, then messages and their answers. */
 
 import type { GatewayError } from "../../core/error.ts";
-import type { Effect, Input, Machine, Outcome, Step, WireTypes } from "../../core/machine.ts";
+import {
+  catchUp,
+  type Effect,
+  ending,
+  failing,
+  type Machine,
+  machineOf,
+  type Outcome,
+  type Result,
+  type Step,
+  type WireTypes,
+} from "../../core/machine.ts";
 import type { RunStep } from "../../services/domain_event.ts";
 import { blocksOf } from "./blocks.ts";
 import {
@@ -54,8 +65,7 @@ export type ChatEvent =
 /** All that is remembered of a connection. */
 export type ChatState =
   | { readonly phase: "identifying"; readonly early: readonly ClientFrame[] }
-  | { readonly phase: "open"; readonly identity: Identity; readonly awaited: number }
-  | { readonly phase: "over" };
+  | { readonly phase: "open"; readonly identity: Identity; readonly awaited: number };
 
 /** The types of this wire. */
 export interface ChatTypes extends WireTypes {
@@ -80,39 +90,24 @@ type Next = Step<ChatTypes>;
 type Act = Effect<ChatTypes>;
 
 const NOTHING: readonly Act[] = [];
-const OVER: ChatState = { phase: "over" };
 
 /** The machine of one connection. */
 export function chatMachine(manner: ChatManner): Machine<ChatTypes> {
-  return {
+  return machineOf<ChatTypes>({
     open: () => [{ phase: "identifying", early: [] }, [
       { type: "call", call: { kind: "identify" } },
     ]],
-    step: (state, input) => step(state, input, manner),
-  };
-}
-
-function step(state: ChatState, input: Input<ChatTypes>, manner: ChatManner): Next {
-  switch (input.type) {
-    case "frame":
-      return receive(state, input.frame);
-    case "result":
-      return conclude(state, input);
-    case "event":
-      return notify(state, input.event, manner);
-    case "timer":
-      return [state, NOTHING];
-    case "close":
-      return [OVER, [{ type: "cancel" }, { type: "unsubscribe" }]];
-  }
+    frame: receive,
+    result: conclude,
+    event: (state, event) => notify(state, event, manner),
+  });
 }
 
 function receive(state: ChatState, frame: ClientFrame): Next {
-  if (state.phase === "over") return [state, NOTHING];
-  if (frame.size > MAX_CHAT_MESSAGE_BYTES) return end(1009, "");
+  if (frame.size > MAX_CHAT_MESSAGE_BYTES) return [state, [closing(1009, "")]];
   if (state.phase === "identifying") {
     if (state.early.length >= MAX_EARLY_MESSAGES) {
-      return end(1008, "too many messages before the greeting");
+      return [state, [closing(1008, "too many messages before the greeting")]];
     }
     return [{ ...state, early: [...state.early, frame] }, NOTHING];
   }
@@ -129,16 +124,10 @@ function receive(state: ChatState, frame: ClientFrame): Next {
   ]];
 }
 
-function conclude(
-  state: ChatState,
-  { call, outcome }: Extract<Input<ChatTypes>, { type: "result" }>,
-): Next {
+function conclude(state: ChatState, { call, outcome }: Result<ChatTypes>): Next {
   if (call.kind === "identify") return identified(state, outcome);
   if (state.phase !== "open") return [state, NOTHING];
-  if (!outcome.ok && outcome.close !== undefined) {
-    const told = outcome.error === undefined ? [] : [failure(undefined, outcome.error.message)];
-    return [OVER, [...told, { type: "close", ...outcome.close }]];
-  }
+  if (!outcome.ok && outcome.close !== undefined) return [state, failing(outcome, refused)];
   if (outcome.ok && outcome.value.kind === "accepted") {
     const { messageId } = outcome.value;
     return [state, [{ type: "send", frame: { kind: "typing", messageId } }]];
@@ -154,29 +143,18 @@ function conclude(
 /** Listens first, greets second, then hears what came meanwhile. */
 function identified(state: ChatState, outcome: Outcome<ChatValue>): Next {
   if (state.phase !== "identifying") return [state, NOTHING];
-  if (!outcome.ok || outcome.value.kind !== "identified") {
-    const { error, close = { code: 1011, reason: "internal error" } } = outcome.ok
-      ? { error: undefined }
-      : outcome;
-    const told = error === undefined ? [] : [failure(undefined, error.message)];
-    return [OVER, [...told, { type: "close", ...close }]];
-  }
+  if (!outcome.ok) return [state, failing(ending(outcome), refused)];
+  if (outcome.value.kind !== "identified") return [state, NOTHING];
   const { identity } = outcome.value;
-  let open: ChatState = { phase: "open", identity, awaited: 0 };
-  const effects: Act[] = [
+  const greeted: Next = [{ phase: "open", identity, awaited: 0 }, [
     { type: "subscribe", topic: identity },
     { type: "send", frame: { kind: "greeting" } },
-  ];
-  for (const frame of state.early) {
-    const [next, own] = receive(open, frame);
-    open = next;
-    effects.push(...own);
-  }
-  return [open, effects];
+  ]];
+  return catchUp(greeted, { frames: state.early, receive });
 }
 
 function notify(state: ChatState, event: ChatEvent, manner: ChatManner): Next {
-  if (event.kind === "leave") return end(1000, event.reason);
+  if (event.kind === "leave") return [state, [closing(1000, event.reason)]];
   if (state.phase !== "open") return [state, NOTHING];
   if (event.kind === "told") return [state, finals(event, manner)];
   const { messageId, step, own } = event;
@@ -217,6 +195,11 @@ function finals(
   }));
 }
 
+/** Why it may not come in, or not stay. */
+function refused(error: GatewayError): Act {
+  return failure(undefined, error.message);
+}
+
 function refusal(messageId: string | undefined, error: GatewayError | undefined): Act {
   const told = error !== undefined &&
     (error.code === "INVALID_REQUEST" || error.extras.retryable === true);
@@ -231,6 +214,6 @@ function failure(messageId: string | undefined, error: string): Act {
   return { type: "send", frame };
 }
 
-function end(code: number, reason: string): Next {
-  return [OVER, [{ type: "close", code, reason }]];
+function closing(code: number, reason: string): Act {
+  return { type: "close", code, reason };
 }

@@ -2,7 +2,7 @@
 
 import type { GatewayError } from "../../core/error.ts";
 import { isJsonObject, parseJson } from "../../core/json.ts";
-import type { Delivery } from "../../core/outbox.ts";
+import { ANSWER_DELIVERY, type Delivery } from "../../core/outbox.ts";
 import { Envelope, SharedText } from "../../core/shared_text.ts";
 
 /** What a request is known by; a number is answered as a number. */
@@ -39,9 +39,6 @@ export interface EventFrame extends Delivery {
 /** The id of the answer to a line that has none. Source: the reference. */
 export const NO_ID = "";
 
-/** Answers wait while a client does not read; nothing more is read from it meanwhile. */
-export const ANSWER_DELIVERY: Delivery = { sequenced: false, overflow: "hold" };
-
 /** Reads one line; bytes are one that is not UTF-8. Never throws. */
 export function decodeFrame(line: string | Uint8Array): ClientFrame {
   if (typeof line !== "string") return malformed("parse error: the line is not UTF-8");
@@ -72,6 +69,11 @@ export function encodeFrame(frame: ServerFrame): string | Envelope {
     case "event":
       return new Envelope("", { shared: frame.line, after: "" });
   }
+}
+
+/** How a frame is delivered to a client that is behind. */
+export function deliveryOf(frame: ServerFrame): Delivery {
+  return frame.kind === "event" ? frame : ANSWER_DELIVERY;
 }
 
 /** The line that refuses a request. */

@@ -10,7 +10,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log, LogFeed } from "../../ports/log.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Hub } from "../../services/hub.ts";
-import { ANSWER_DELIVERY, decodeFrame, encodeFrame, NO_ID, refusalLine } from "./codec.ts";
+import { decodeFrame, deliveryOf, encodeFrame, NO_ID, refusalLine } from "./codec.ts";
 import type { ControlContext } from "./context.ts";
 import { type ControlEvent, createRenderer, type Render } from "./events.ts";
 import {
@@ -91,7 +91,7 @@ class ControlWire implements Control {
       machine: controlMachine({ render: this.#render, pid }),
       decode: decodeFrame,
       encode: encodeFrame,
-      delivery: (frame) => frame.kind === "event" ? frame : ANSWER_DELIVERY,
+      delivery: deliveryOf,
       call: (call) => this.#call(call),
       subscribe: (_topic, listener) => this.#subscribe(listener),
       defect: (error) =>

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { GatewayError } from "../../core/error.ts";
 import { explain } from "../../core/explain.ts";
 import { isJsonObject, parseJson } from "../../core/json.ts";
-import type { Delivery, Overflow } from "../../core/outbox.ts";
+import { ANSWER_DELIVERY, type Delivery, type Overflow } from "../../core/outbox.ts";
 import { Envelope, SharedText } from "../../core/shared_text.ts";
 import type { StateVersions } from "../../services/domain_event.ts";
 
@@ -66,14 +66,10 @@ const RequestFrame = v.strictObject({
   params: v.optional(v.unknown()),
 });
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
 /** Reads one message. Binary messages that hold JSON count like text. Never throws. */
 export function decodeFrame(data: string | Uint8Array): ClientFrame {
   const size = data.length;
-  const text = typeof data === "string" ? data : decodeText(data);
-  if (text === undefined) return { kind: "noise", size };
-  const parsed = parseJson(text);
+  const parsed = parseJson(data);
   if (!parsed.ok) {
     if (parsed.reason === "syntax") return { kind: "noise", size };
     const id = readableId(parsed.value);
@@ -120,6 +116,11 @@ export function encodeFrame(frame: ServerFrame, sequence: number): string | Enve
   }
 }
 
+/** How a frame is delivered to a client that is behind. */
+export function deliveryOf(frame: ServerFrame): Delivery {
+  return frame.kind === "event" ? frame : ANSWER_DELIVERY;
+}
+
 /** The document's ErrorShape. */
 function errorShape(error: GatewayError): Record<string, unknown> {
   const { details, retryable, retryAfterMs } = error.extras;
@@ -134,12 +135,4 @@ function readableId(value: unknown): string {
 
 function frameProblem(problem: string): string {
   return `invalid request frame: ${problem}`;
-}
-
-function decodeText(data: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(data);
-  } catch {
-    return undefined;
-  }
 }

@@ -13,7 +13,13 @@ import type { Principal } from "../../core/access.ts";
 import type { DomainEvent } from "../../services/domain_event.ts";
 import type { PresentClient } from "../../services/presence_entry.ts";
 import { type Admission, admit } from "./admission.ts";
-import { type ClientFrame, decodeFrame, encodeFrame, type ServerFrame } from "./codec.ts";
+import {
+  type ClientFrame,
+  decodeFrame,
+  deliveryOf,
+  encodeFrame,
+  type ServerFrame,
+} from "./codec.ts";
 import type { ConnectionHouse } from "./connection_house.ts";
 import { helloOk } from "./hello.ts";
 import {
@@ -85,7 +91,7 @@ export class Connection implements Wire<OpenClawTypes> {
   }
 
   delivery(frame: ServerFrame): Delivery {
-    return frame.kind === "event" ? frame : ANSWER_DELIVERY;
+    return deliveryOf(frame);
   }
 
   call(
@@ -243,5 +249,3 @@ function presentClient({ principal, client }: Admission): PresentClient {
     scopes,
   };
 }
-
-const ANSWER_DELIVERY: Delivery = { sequenced: false, overflow: "hold" };

@@ -2,8 +2,24 @@
 
 import type { Principal } from "../../core/access.ts";
 import { isRole } from "../../core/access.ts";
-import { GatewayError, invalidRequest, toGatewayError } from "../../core/error.ts";
-import type { Effect, Input, Machine, Outcome, Step, WireTypes } from "../../core/machine.ts";
+import {
+  type GatewayError,
+  invalidRequest,
+  toGatewayError,
+  tooManyRequests,
+} from "../../core/error.ts";
+import {
+  catchUp,
+  type Effect,
+  ending,
+  failing,
+  type Machine,
+  machineOf,
+  type Outcome,
+  type Result,
+  type Step,
+  type WireTypes,
+} from "../../core/machine.ts";
 import { cutToBytes } from "../../core/quote.ts";
 import type { DomainEvent } from "../../services/domain_event.ts";
 import type { Admission } from "./admission.ts";
@@ -73,8 +89,7 @@ export type OpenClawState =
     readonly inFlight: number;
     /** Why the connection is about to end, once its access was withdrawn. */
     readonly leaving?: string;
-  }
-  | { readonly phase: "over" };
+  };
 
 /** The types of this wire. */
 export interface OpenClawTypes extends WireTypes {
@@ -91,7 +106,6 @@ type Next = Step<OpenClawTypes>;
 type Act = Effect<OpenClawTypes>;
 
 const NOTHING: readonly Act[] = [];
-const OVER: OpenClawState = { phase: "over" };
 
 /** What one connection's machine is told at its birth. */
 export interface Greeting {
@@ -103,7 +117,7 @@ export interface Greeting {
 
 /** The machine of one connection. */
 export function openClawMachine(greeting: Greeting): Machine<OpenClawTypes> {
-  return {
+  return machineOf<OpenClawTypes>({
     open: () => {
       const challenge = { nonce: greeting.nonce, ts: greeting.issuedAt };
       return [{ phase: "waiting" }, [
@@ -111,74 +125,53 @@ export function openClawMachine(greeting: Greeting): Machine<OpenClawTypes> {
         { type: "arm", timer: "handshake", delayMs: HANDSHAKE_TIMEOUT_MS },
       ]];
     },
-    step: (state, input) => step(state, input, greeting.render),
-  };
-}
-
-function step(
-  state: OpenClawState,
-  input: Input<OpenClawTypes>,
-  render: (event: DomainEvent) => Rendering,
-): Next {
-  switch (input.type) {
-    case "frame":
-      return receive(state, input.frame);
-    case "result":
-      return conclude(state, input);
-    case "event":
-      return notify(state, input.event, render);
-    case "timer":
-      return expire(state);
-    case "close":
-      return [OVER, [{ type: "cancel" }, { type: "unsubscribe" }]];
-  }
+    frame: receive,
+    result: conclude,
+    event: (state, event) => notify(state, event, greeting.render),
+    timer: expire,
+  });
 }
 
 /** The handshake took too long, or it is time to leave. */
 function expire(state: OpenClawState): Next {
-  switch (state.phase) {
-    case "open":
-      return state.leaving === undefined ? [state, NOTHING] : end(1008, state.leaving);
-    case "over":
-      return [state, NOTHING];
-    default:
-      return end(1000, "");
-  }
+  if (state.phase !== "open") return [state, [closing(1000, "")]];
+  return [state, state.leaving === undefined ? NOTHING : [closing(1008, state.leaving)]];
 }
 
 function receive(state: OpenClawState, frame: ClientFrame): Next {
   switch (state.phase) {
     case "waiting":
-      return begin(frame);
+      return begin(state, frame);
     case "admitting":
     case "welcoming":
       return wait(state, frame);
     case "open":
       return serve(state, frame);
-    case "over":
-      return [state, NOTHING];
   }
 }
 
 /** The first frame: `connect`, or the end. */
-function begin(frame: ClientFrame): Next {
-  if (frame.size > MAX_HANDSHAKE_MESSAGE) return end(1009, "");
-  if (frame.kind === "noise") return end(1000, "");
-  if (frame.kind === "malformed") return end(1008, "invalid request frame");
+function begin(state: OpenClawState, frame: ClientFrame): Next {
+  if (frame.size > MAX_HANDSHAKE_MESSAGE) return [state, [closing(1009, "")]];
+  if (frame.kind === "noise") return [state, [closing(1000, "")]];
+  if (frame.kind === "malformed") return [state, [closing(1008, "invalid request frame")]];
   if (frame.method !== "connect") {
-    return refuse(frame.id, invalidRequest("invalid handshake: first request must be connect"));
+    const error = invalidRequest("invalid handshake: first request must be connect");
+    return [state, refuse(frame.id, error)];
   }
   let params: ConnectParams;
   try {
     params = parseConnectParams(frame.params);
   } catch (thrown) {
-    return refuse(frame.id, toGatewayError(thrown));
+    return [state, refuse(frame.id, toGatewayError(thrown))];
   }
   if (params.minProtocol > PROTOCOL_VERSION || params.maxProtocol < PROTOCOL_VERSION) {
     const details = { expectedProtocol: PROTOCOL_VERSION };
-    return refuse(frame.id, invalidRequest("protocol mismatch", { details }), 1002);
+    return [state, refuse(frame.id, invalidRequest("protocol mismatch", { details }), 1002)];
   }
-  if (!isRole(params.role ?? "operator")) return refuse(frame.id, invalidRequest("invalid role"));
+  if (!isRole(params.role ?? "operator")) {
+    return [state, refuse(frame.id, invalidRequest("invalid role"))];
+  }
   return [{ phase: "admitting", early: [] }, [
     { type: "call", call: { kind: "admit", id: frame.id, params } },
   ]];
@@ -189,11 +182,11 @@ function wait(
   state: Extract<OpenClawState, { phase: "admitting" | "welcoming" }>,
   frame: ClientFrame,
 ): Next {
-  if (frame.size > MAX_HANDSHAKE_MESSAGE) return end(1009, "");
+  if (frame.size > MAX_HANDSHAKE_MESSAGE) return [state, [closing(1009, "")]];
   if (frame.kind === "noise") return [state, NOTHING];
-  if (frame.kind === "malformed") return end(1008, "invalid request frame");
+  if (frame.kind === "malformed") return [state, [closing(1008, "invalid request frame")]];
   if (state.early.length >= MAX_EARLY_REQUESTS) {
-    return end(1008, "too many requests before hello-ok");
+    return [state, [closing(1008, "too many requests before hello-ok")]];
   }
   return [{ ...state, early: [...state.early, frame] }, NOTHING];
 }
@@ -208,12 +201,7 @@ function serve(state: Extract<OpenClawState, { phase: "open" }>, frame: ClientFr
     return [state, [refusal(frame.id, error)]];
   }
   if (state.inFlight >= MAX_CALLS_IN_FLIGHT) {
-    const error = new GatewayError(
-      "UNAVAILABLE",
-      `more than ${MAX_CALLS_IN_FLIGHT} requests are running on this connection; wait for answers`,
-      { retryable: true },
-    );
-    return [state, [refusal(frame.id, error)]];
+    return [state, [refusal(frame.id, tooManyRequests(MAX_CALLS_IN_FLIGHT))]];
   }
   if (state.leaving !== undefined) {
     return [state, [refusal(frame.id, invalidRequest(`unauthorized: ${state.leaving}`))]];
@@ -225,11 +213,7 @@ function serve(state: Extract<OpenClawState, { phase: "open" }>, frame: ClientFr
   ]];
 }
 
-function conclude(
-  state: OpenClawState,
-  input: Extract<Input<OpenClawTypes>, { type: "result" }>,
-): Next {
-  const { call, outcome } = input;
+function conclude(state: OpenClawState, { call, outcome, last }: Result<OpenClawTypes>): Next {
   switch (call.kind) {
     case "admit":
       return admitted(state, call.id, outcome);
@@ -237,7 +221,7 @@ function conclude(
       return welcomed(state, call.id, outcome);
     case "request": {
       if (state.phase !== "open") return [state, NOTHING];
-      const next = input.last ? { ...state, inFlight: state.inFlight - 1 } : state;
+      const next = last ? { ...state, inFlight: state.inFlight - 1 } : state;
       return [next, answer(call.id, outcome)];
     }
   }
@@ -246,7 +230,8 @@ function conclude(
 /** Subscribed first, described second, so that no event falls between the picture and the stream. */
 function admitted(state: OpenClawState, id: string, outcome: Outcome<OpenClawValue>): Next {
   if (state.phase !== "admitting") return [state, NOTHING];
-  if (!outcome.ok || outcome.value.kind !== "admitted") return [OVER, answer(id, outcome)];
+  if (!outcome.ok) return [state, answer(id, ending(outcome))];
+  if (outcome.value.kind !== "admitted") return [state, NOTHING];
   const { admission } = outcome.value;
   return [{ phase: "welcoming", admission, early: state.early }, [
     { type: "subscribe", topic: admission.principal },
@@ -256,32 +241,20 @@ function admitted(state: OpenClawState, id: string, outcome: Outcome<OpenClawVal
 
 function welcomed(state: OpenClawState, id: string, outcome: Outcome<OpenClawValue>): Next {
   if (state.phase !== "welcoming") return [state, NOTHING];
-  if (!outcome.ok) {
-    const { error, close = { code: 1011, reason: "internal error" } } = outcome;
-    return [OVER, answer(id, { ok: false, error, close })];
-  }
-  let open: OpenClawState = { phase: "open", admission: state.admission, inFlight: 0 };
-  const effects: Act[] = [{ type: "disarm", timer: "handshake" }, ...answer(id, outcome)];
-  for (const frame of state.early) {
-    const [next, own] = receive(open, frame);
-    open = next;
-    effects.push(...own);
-  }
-  return [open, effects];
+  if (!outcome.ok) return [state, answer(id, ending(outcome))];
+  const { admission, early } = state;
+  const effects: readonly Act[] = [
+    { type: "disarm", timer: "handshake" },
+    ...answer(id, outcome),
+  ];
+  return catchUp([{ phase: "open", admission, inFlight: 0 }, effects], { frames: early, receive });
 }
 
 function answer(id: string, outcome: Outcome<OpenClawValue>): readonly Act[] {
-  if (outcome.ok) {
-    const { value } = outcome;
-    const payload = value.kind === "payload" ? value.payload : undefined;
-    return [{ type: "send", frame: { kind: "answer", id, payload } }];
-  }
-  const effects: Act[] = [];
-  if (outcome.error !== undefined) effects.push(refusal(id, outcome.error));
-  if (outcome.close !== undefined) {
-    effects.push(closing(outcome.close.code, outcome.close.reason));
-  }
-  return effects;
+  if (!outcome.ok) return failing<OpenClawTypes>(outcome, (error) => refusal(id, error));
+  const { value } = outcome;
+  const payload = value.kind === "payload" ? value.payload : undefined;
+  return [{ type: "send", frame: { kind: "answer", id, payload } }];
 }
 
 function notify(
@@ -314,10 +287,7 @@ function closing(code: number, reason: string): Act {
   return { type: "close", code, reason };
 }
 
-function end(code: number, reason: string): Next {
-  return [OVER, [closing(code, reason)]];
-}
-
-function refuse(id: string, error: GatewayError, code: number = 1008): Next {
-  return [OVER, [refusal(id, error), closing(code, cutToBytes(error.message, MAX_REASON_BYTES))]];
+/** What a client that may not come in is told. */
+function refuse(id: string, error: GatewayError, code: number = 1008): readonly Act[] {
+  return [refusal(id, error), closing(code, cutToBytes(error.message, MAX_REASON_BYTES))];
 }

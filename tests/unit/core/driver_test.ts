@@ -46,9 +46,6 @@ function connect(calls: Calls = {}) {
           case "timer":
             inputs.push(`timer ${input.timer}`);
             return [state, []];
-          case "close":
-            inputs.push(`close ${input.code}`);
-            return [state, []];
         }
       },
     },
@@ -174,7 +171,29 @@ Deno.test("everything that belongs to a connection ends with it", async () => {
   assert.equal(clock.waiting, 0);
   await clock.advance(100);
   publish("nobody hears");
-  assert.deepEqual(inputs, ["subscribe news", "close 1001", "unsubscribe", "ended 2 1001"]);
+  assert.deepEqual(inputs, ["subscribe news", "unsubscribe", "ended 2 1001"]);
+});
+
+Deno.test("after a close, whose ever it is, nothing is done and the machine is told nothing", async () => {
+  const { link, perform, inputs, clock, connection } = connect({ now: () => "x" });
+  link.take();
+  perform(
+    call("now"),
+    { type: "close", code: 1000, reason: "bye" },
+    call("now"),
+    { type: "arm", timer: "a", delayMs: 10 },
+    { type: "subscribe", topic: "news" },
+    { type: "send", frame: { say: "more" } },
+    { type: "close", code: 1001, reason: "again" },
+  );
+  perform(call("now"));
+  connection.deliver("defect");
+  await clock.advance(100);
+  assert.equal(clock.waiting, 0);
+  assert.deepEqual(link.take(), []);
+  assert.deepEqual(link.closedWith, { code: 1000, reason: "bye" });
+  link.end(1000);
+  assert.deepEqual(inputs, ["ended 1 1000"]);
 });
 
 Deno.test("timers tell the machine, and arming again starts anew", async () => {

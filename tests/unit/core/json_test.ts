@@ -73,3 +73,10 @@ Deno.test("only objects with members count as objects", () => {
     false,
   ]);
 });
+
+Deno.test("bytes are read as the text that they are in UTF-8; others are no JSON", () => {
+  const bytes = new TextEncoder().encode('{"a":"ä"}');
+  assert.deepEqual(parseJson(bytes), { ok: true, value: { a: "ä" } });
+  assert.deepEqual(parseJson(bytes.subarray(0, 7)), { ok: false, reason: "syntax" });
+  assert.deepEqual(parseJson(Uint8Array.of(0x22, 0xff, 0x22)), { ok: false, reason: "syntax" });
+});

@@ -225,7 +225,7 @@ Deno.test("requests behind connect are bounded", () => {
 });
 
 Deno.test("a refused connect is answered and ends the connection", () => {
-  const { state, done } = play(WAITING, request("1", "connect", CONNECT), {
+  const { done } = play(WAITING, request("1", "connect", CONNECT), {
     type: "result",
     call: { kind: "admit", id: "1", params: CONNECT },
     outcome: {
@@ -234,13 +234,26 @@ Deno.test("a refused connect is answered and ends the connection", () => {
       close: { code: 1008, reason: "pairing required" },
     },
     last: true,
-  }, request("2", "health"));
+  });
   assert.deepEqual(done, [
     "call 1 admit",
     refused("1", "pairing required", "NOT_PAIRED", { requestId: "r" }),
     "close 1008 pairing required",
   ]);
-  assert.deepEqual(state, { phase: "over" });
+});
+
+Deno.test("a connect that fails for another reason is answered and ends the connection too", () => {
+  const { done } = play(WAITING, request("1", "connect", CONNECT), {
+    type: "result",
+    call: { kind: "admit", id: "1", params: CONNECT },
+    outcome: { ok: false, error: new GatewayError("UNAVAILABLE", "no store") },
+    last: true,
+  });
+  assert.deepEqual(done, [
+    "call 1 admit",
+    refused("1", "no store", "UNAVAILABLE"),
+    "close 1011 internal error",
+  ]);
 });
 
 Deno.test("a malformed frame is answered and the connection goes on", () => {
@@ -398,13 +411,4 @@ Deno.test("a shutdown is announced, then the connection closes for a restart", (
     { event: "shutdown", payload: { reason: "gateway stopping", restartExpectedMs: null }, seq: 0 },
     "close 1012 service restart",
   ]);
-});
-
-Deno.test("when the link is gone, calls are cancelled and nothing more is said", () => {
-  const { state, done } = play(open(), { type: "close", code: 1006 }, request("1", "health"), {
-    type: "timer",
-    timer: "handshake",
-  });
-  assert.deepEqual(done, ["cancel", "unsubscribe"]);
-  assert.deepEqual(state, { phase: "over" });
 });
