@@ -23,10 +23,10 @@ import {
   type ServerFrame,
 } from "../src/protocols/chat/codec.ts";
 import { MAX_EARLY_BYTES } from "../src/protocols/chat/connection.ts";
+import { MAX_CONVERSATIONS } from "../src/protocols/chat/audience.ts";
 import {
   GUESTS_OF_ADDRESS,
   IDENTIFYING_BOUNDS,
-  MAX_CONVERSATIONS,
   WRONG_TOKENS,
 } from "../src/protocols/chat/connection_house.ts";
 import { MAX_ANSWERS_AWAITED, MAX_EARLY_MESSAGES } from "../src/protocols/chat/machine.ts";

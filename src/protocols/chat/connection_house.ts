@@ -1,4 +1,4 @@
-/** What the connections of the chat channel share: who is there, whose answer goes where, and the bounds. */
+/** What the connections of the chat channel share: whose answer goes where, and the bounds. */
 
 import { type GateBounds, HandshakeGate } from "../../core/handshake_gate.ts";
 import { network } from "../../core/host.ts";
@@ -20,15 +20,13 @@ import type { Random } from "../../ports/random.ts";
 import type { ChannelInbox } from "../../services/channel_inbox.ts";
 import type { DomainEvent, RunId } from "../../services/domain_event.ts";
 import type { Hub } from "../../services/hub.ts";
+import { Audience } from "./audience.ts";
 import { type Arrival, identify, type Identity } from "./identity.ts";
 import type { ChatEvent } from "./machine.ts";
 import { tooMany } from "./message.ts";
 import { PictureHolds } from "./picture_holds.ts";
 import type { ChatSettings } from "./settings.ts";
 import { TEXTS } from "./texts.ts";
-
-/** Conversations that one connection hears of; the one that it wrote to longest ago gives way. */
-export const MAX_CONVERSATIONS = 64;
 
 /** Pause between two lines of the log that say the same of the identity service, in milliseconds. */
 const SILENCE_PAUSE_MS = 60_000;
@@ -63,13 +61,6 @@ export interface ChatOptions {
   readonly port: () => number | undefined;
 }
 
-/** A connection that was identified. */
-interface Member {
-  readonly listener: (event: ChatEvent) => void;
-  /** The conversations that it hears of, the newest last. Bounded by {@linkcode MAX_CONVERSATIONS}. */
-  readonly conversations: Set<string>;
-}
-
 /** Whose message a run answers. */
 interface Watch {
   readonly connection: ConnectionId;
@@ -91,9 +82,8 @@ export class ChatHouse implements Channel {
   readonly #rate: RateLimiter;
   readonly messages: Counter;
   readonly pictures: PictureHolds = new PictureHolds();
-  readonly #members = new Map<ConnectionId, Member>();
-  /** Those who hear of a conversation, by its name. */
-  readonly #conversations = new Map<string, Set<ConnectionId>>();
+  /** The connections that were identified, and what each of them hears. */
+  readonly #audience = new Audience();
   /** Answers that are awaited; bounded by the runs that may wait. */
   readonly #watches = new Map<RunId, Watch>();
   /** Connections by the network that they come from. */
@@ -186,32 +176,20 @@ export class ChatHouse implements Channel {
   /** Tells a connection, from now on, what concerns it. `own`: the conversation of its user. */
   enter(
     id: ConnectionId,
-    { own, listener }: { readonly own: ChannelPeer; readonly listener: Member["listener"] },
+    { own, listener }: {
+      readonly own: ChannelPeer;
+      readonly listener: (event: ChatEvent) => void;
+    },
   ): () => void {
-    this.#members.set(id, { listener, conversations: new Set() });
+    const leave = this.#audience.enter(id, listener);
     this.#lastConnectedAt = this.options.clock.now();
     this.join(id, own);
-    return () => this.#leave(id);
+    return leave;
   }
 
   /** Lets a connection hear of a conversation that it writes to. */
   join(id: ConnectionId, peer: ChannelPeer): void {
-    const conversations = this.#members.get(id)?.conversations;
-    if (conversations === undefined) return;
-    const name = peerName(peer);
-    if (conversations.delete(name)) {
-      conversations.add(name);
-      return;
-    }
-    for (const oldest of conversations) {
-      if (conversations.size < MAX_CONVERSATIONS) break;
-      conversations.delete(oldest);
-      this.#part(oldest, id);
-    }
-    conversations.add(name);
-    const heard = this.#conversations.get(name);
-    if (heard === undefined) this.#conversations.set(name, new Set([id]));
-    else heard.add(id);
+    this.#audience.join(id, peer);
   }
 
   /** Tells those concerned how a run goes, from now until it ends. */
@@ -238,22 +216,12 @@ export class ChatHouse implements Channel {
     this.messages.add("in");
   }
 
-  #leave(id: ConnectionId): void {
-    const member = this.#members.get(id);
-    this.#members.delete(id);
-    for (const name of member?.conversations ?? []) this.#part(name, id);
-  }
-
-  #part(name: string, id: ConnectionId): void {
-    const heard = this.#conversations.get(name);
-    heard?.delete(id);
-    if (heard?.size === 0) this.#conversations.delete(name);
-  }
-
   // Events.
 
   #hear(event: DomainEvent): void {
-    if (event.type === "shutdown") return this.#tellAll({ kind: "leave", reason: TEXTS.stopping });
+    if (event.type === "shutdown") {
+      this.#audience.tellAll({ kind: "leave", reason: TEXTS.stopping });
+    }
     if (event.type !== "run") return;
     const watch = this.#watches.get(event.runId);
     if (watch === undefined) return;
@@ -265,16 +233,11 @@ export class ChatHouse implements Channel {
       this.#lastOutboundAt = event.at;
       this.messages.add("out");
     }
-    this.#members.get(connection)?.listener({ kind: "step", messageId, step, own: true });
+    this.#audience.tell(connection, { kind: "step", messageId, step, own: true });
     if (group === undefined) return;
-    for (const id of this.#conversations.get(group) ?? []) {
-      if (id === connection) continue;
-      this.#members.get(id)?.listener({ kind: "step", messageId, step, own: false });
+    for (const id of this.#audience.of(group)) {
+      if (id !== connection) this.#audience.tell(id, { kind: "step", messageId, step, own: false });
     }
-  }
-
-  #tellAll(event: ChatEvent): void {
-    for (const { listener } of [...this.#members.values()]) listener(event);
   }
 
   // What the gateway sees.
@@ -286,7 +249,7 @@ export class ChatHouse implements Channel {
       enabled,
       configured,
       running: enabled,
-      connected: this.#members.size > 0,
+      connected: this.#audience.size > 0,
       connections: this.#connections,
       ...(port === undefined ? {} : { port }),
       lastStartAt: this.#startedAt,
@@ -297,14 +260,12 @@ export class ChatHouse implements Channel {
   }
 
   reach(to: ChannelPeer): number {
-    return this.#conversations.get(peerName(to))?.size ?? 0;
+    return this.#audience.of(peerName(to)).length;
   }
 
   deliver({ to, messageId, text }: OutboundMessage): number {
-    const heard = [...this.#conversations.get(peerName(to)) ?? []];
-    for (const id of heard) {
-      this.#members.get(id)?.listener({ kind: "told", messageId, text });
-    }
+    const heard = this.#audience.of(peerName(to));
+    for (const id of heard) this.#audience.tell(id, { kind: "told", messageId, text });
     if (heard.length > 0) {
       this.#lastOutboundAt = this.options.clock.now();
       this.messages.add("out");
@@ -313,8 +274,6 @@ export class ChatHouse implements Channel {
   }
 
   disconnectAll(): number {
-    const { size } = this.#members;
-    this.#tellAll({ kind: "leave", reason: "logged out" });
-    return size;
+    return this.#audience.tellAll({ kind: "leave", reason: "logged out" });
   }
 }
