@@ -15,12 +15,8 @@
  * @module
  */
 
-export {
-  ConfigurationError,
-  type RunningGateway,
-  startGateway,
-  type StartOptions,
-} from "./src/start_gateway.ts";
+export { type RunningGateway, startGateway, type StartOptions } from "./src/start/start_gateway.ts";
+export { ConfigurationError } from "./src/start/setup.ts";
 export { createGateway, type Gateway, type GatewayParts } from "./src/app.ts";
 export * from "./src/client/mod.ts";
 

@@ -7,7 +7,7 @@ import { processTerminal } from "./process_terminal.ts";
 /** Runs a command line in this process; resolves with the exit status. Never throws. */
 export async function main(args: readonly string[]): Promise<ExitCode> {
   const terminal = processTerminal();
-  const startGateway = async () => (await import("../start_gateway.ts")).startGateway;
+  const startGateway = async () => (await import("../start/start_gateway.ts")).startGateway;
   if (args.length > 0) {
     const { run } = await import("./program.ts");
     return await run(args, { terminal, startGateway });

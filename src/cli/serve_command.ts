@@ -4,7 +4,7 @@ import { SecretFileError } from "../adapters/disk_secret.ts";
 import { StateLockError } from "../adapters/state_lock.ts";
 import { SETTING_VARIABLES } from "../config.ts";
 import { ListenError } from "../ports/listener.ts";
-import type { RunningGateway, StartOptions } from "../start_gateway.ts";
+import type { RunningGateway, StartOptions } from "../start/start_gateway.ts";
 import { CommandFailed, EXIT, type ExitCode } from "./exit_code.ts";
 import type { ServeFlags } from "./flags.ts";
 import { jsonText, printable } from "./foreign_text.ts";

@@ -3,7 +3,7 @@
 import { dirname, join } from "node:path";
 import { SETTING_VARIABLES } from "../config.ts";
 import { REDACTED } from "../services/redaction.ts";
-import { makeSecret } from "../state_token.ts";
+import { makeSecret } from "../start/state_token.ts";
 import { openConfigDesk } from "./config_desk.ts";
 import { CommandFailed, EXIT } from "./exit_code.ts";
 import { jsonText } from "./foreign_text.ts";

@@ -41,6 +41,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     pure: false,
   },
   app: TOP,
+  start: TOP,
   config: TOP,
   cli: TOP,
   mod: TOP,

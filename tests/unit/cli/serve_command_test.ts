@@ -5,11 +5,8 @@ import { MAX_ADDRESSES } from "../../../src/cli/other_address.ts";
 import type { StartGateway } from "../../../src/cli/serve_command.ts";
 import { DEFAULT_GATEWAY_URL } from "../../../src/client/gateway_url.ts";
 import { DEFAULT_PORT } from "../../../src/config.ts";
-import {
-  ConfigurationError,
-  type RunningGateway,
-  type StartOptions,
-} from "../../../src/start_gateway.ts";
+import { ConfigurationError } from "../../../src/start/setup.ts";
+import type { RunningGateway, StartOptions } from "../../../src/start/start_gateway.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 
 function fakeGateway(changes: Partial<RunningGateway> = {}) {

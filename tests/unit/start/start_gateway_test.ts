@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { SecretFileError } from "../../src/adapters/disk_secret.ts";
-import { lockHolder, lockStateFolder } from "../../src/adapters/state_lock.ts";
-import { type StatePaths, statePaths } from "../../src/config/state_files.ts";
-import { ListenError } from "../../src/ports/listener.ts";
-import { startGateway } from "../../src/start_gateway.ts";
-import { inTempFolder } from "../support/temp_folder.ts";
+import { SecretFileError } from "../../../src/adapters/disk_secret.ts";
+import { lockHolder, lockStateFolder } from "../../../src/adapters/state_lock.ts";
+import { type StatePaths, statePaths } from "../../../src/config/state_files.ts";
+import { ListenError } from "../../../src/ports/listener.ts";
+import { startGateway } from "../../../src/start/start_gateway.ts";
+import { inTempFolder } from "../../support/temp_folder.ts";
 
 interface Case {
   readonly step: string;

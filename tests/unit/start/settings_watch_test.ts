@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { WATCH_INTERVAL_MS } from "../../src/adapters/file_watch.ts";
+import { WATCH_INTERVAL_MS } from "../../../src/adapters/file_watch.ts";
 import {
   defaultConfig,
   parseConfig,
   resolveSecret,
   settingsCodec,
   settingsFormat,
-} from "../../src/config.ts";
-import { Settings } from "../../src/services/settings.ts";
-import { openSettingsPlace } from "../../src/settings_place.ts";
-import { watchSettings } from "../../src/settings_watch.ts";
-import { eventually } from "../support/deadline.ts";
-import { ManualClock } from "../support/manual_clock.ts";
-import { MemoryLog } from "../support/memory_log.ts";
-import { testInTempFolder as test } from "../support/temp_folder.ts";
+} from "../../../src/config.ts";
+import { Settings } from "../../../src/services/settings.ts";
+import { openSettingsPlace } from "../../../src/start/settings_place.ts";
+import { watchSettings } from "../../../src/start/settings_watch.ts";
+import { eventually } from "../../support/deadline.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { MemoryLog } from "../../support/memory_log.ts";
+import { testInTempFolder as test } from "../../support/temp_folder.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 

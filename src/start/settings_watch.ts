@@ -1,11 +1,11 @@
 /** Takes in what people change in the settings file and the token file while the gateway runs. */
 
-import { watchFiles } from "./adapters/file_watch.ts";
-import type { Gateway } from "./app.ts";
-import { type Config, disabledProviderText, type GatewaySecret } from "./config.ts";
-import { escapeText } from "./core/quote.ts";
-import type { Cancel, Clock } from "./ports/clock.ts";
-import type { Log } from "./ports/log.ts";
+import { watchFiles } from "../adapters/file_watch.ts";
+import type { Gateway } from "../app.ts";
+import { type Config, disabledProviderText, type GatewaySecret } from "../config.ts";
+import { escapeText } from "../core/quote.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { SettingsPlace } from "./settings_place.ts";
 import type { StateToken } from "./state_token.ts";
 

@@ -1,15 +1,15 @@
 /** The chat channel at the start: what the environment says of it, and its own port. */
 
-import type { Gateway } from "./app.ts";
-import type { Config, Environment, Resolved } from "./config.ts";
-import { type ChatOverrides, chatOverrides } from "./config/channel_options.ts";
-import { isLoopbackHost, reachableHost } from "./core/host.ts";
-import { quote } from "./core/quote.ts";
-import { listen } from "./loopback_listener.ts";
-import type { Log } from "./ports/log.ts";
-import type { MediaFolder } from "./ports/media.ts";
-import type { Random } from "./ports/random.ts";
-import { MAX_CHAT_MESSAGE_BYTES } from "./protocols/chat/codec.ts";
+import type { Gateway } from "../app.ts";
+import type { Config, Environment, Resolved } from "../config.ts";
+import { type ChatOverrides, chatOverrides } from "../config/channel_options.ts";
+import { isLoopbackHost, reachableHost } from "../core/host.ts";
+import { quote } from "../core/quote.ts";
+import type { Log } from "../ports/log.ts";
+import type { MediaFolder } from "../ports/media.ts";
+import type { Random } from "../ports/random.ts";
+import { MAX_CHAT_MESSAGE_BYTES } from "../protocols/chat/codec.ts";
+import { openPort } from "./open_port.ts";
 
 /** What a start knows of the channel. */
 export interface ChatSetup {
@@ -40,28 +40,23 @@ export function resolveChat(config: Config, env: Environment): Resolved<ChatSetu
 /** Listens until `opened` ends, where the settings want it; resolves to the URL. */
 export async function openChat(
   { settings, port: ownPort }: ChatSetup,
-  { gateway, log, opened, graceMs }: {
+  { gateway, log, opened }: {
     readonly gateway: Pick<Gateway, "serveChat">;
     readonly log: Log;
     readonly opened: AsyncDisposableStack;
-    /** How long clients have to leave, in milliseconds. */
-    readonly graceMs: number;
   },
 ): Promise<string | undefined> {
   const { serveChat } = gateway;
   if (settings === undefined || !settings.enabled || serveChat === undefined) return undefined;
   const { host, port, path, media } = settings;
-  const listeners = await listen({ hostname: host, port }, {
+  ownPort.value = await openPort({ hostname: host, port }, {
+    name: "the chat listener",
     serve: serveChat,
-    failed: (error) =>
-      log.write("error", "a request upset the chat listener", { error: String(error) }),
     maxMessageBytes: MAX_CHAT_MESSAGE_BYTES,
     maxBodyBytes: media.maxBytes,
+    log,
+    opened,
   });
-  opened.defer(async () => {
-    await Promise.all(listeners.map((listener) => listener.stop(graceMs)));
-  });
-  ownPort.value = listeners[0]?.port ?? port;
   const url = `ws://${reachableHost(host)}:${ownPort.value}${path}`;
   log.write("info", "the chat channel is listening", { url });
   return url;
@@ -98,7 +93,7 @@ function asks({ settings, overrides }: ChatSetup): boolean {
 export function chatMedia(random: Random): MediaFolder {
   let loaded: Promise<MediaFolder> | undefined;
   const folder = (): Promise<MediaFolder> =>
-    loaded ??= import("./adapters/disk_media.ts").then(({ diskMedia }) => diskMedia({ random }));
+    loaded ??= import("../adapters/disk_media.ts").then(({ diskMedia }) => diskMedia({ random }));
   return {
     save: async (upload, rules) => await (await folder()).save(upload, rules),
     open: async (wanted, rules) => await (await folder()).open(wanted, rules),

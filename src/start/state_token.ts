@@ -1,8 +1,8 @@
 /** The token that a gateway keeps in its state folder, read again whenever its file changes. */
 
-import { ensureSecret, SecretFileError } from "./adapters/disk_secret.ts";
-import { systemRandom } from "./adapters/system_random.ts";
-import { secretProblem } from "./config.ts";
+import { ensureSecret, SecretFileError } from "../adapters/disk_secret.ts";
+import { systemRandom } from "../adapters/system_random.ts";
+import { secretProblem } from "../config.ts";
 
 /** Random bytes of a secret that the gateway makes. */
 const SECRET_BYTES = 24;

@@ -1,12 +1,13 @@
 /** Opens the control channel where the settings want it. */
 
 import { resolve } from "node:path";
-import type { LineAddress } from "./adapters/line_listener.ts";
-import type { Gateway } from "./app.ts";
-import { type Config, type Environment, expandHome } from "./config.ts";
-import { MAX_LINE_BYTES } from "./core/lines.ts";
-import type { Log } from "./ports/log.ts";
-import { lastWord } from "./protocols/control/mod.ts";
+import type { LineAddress } from "../adapters/line_listener.ts";
+import type { Gateway } from "../app.ts";
+import { type Config, type Environment, expandHome } from "../config.ts";
+import { MAX_LINE_BYTES } from "../core/lines.ts";
+import type { Log } from "../ports/log.ts";
+import { lastWord } from "../protocols/control/mod.ts";
+import { STOP_GRACE_MS } from "./open_port.ts";
 
 /** What the channel is opened for. */
 export interface ControlPlace {
@@ -16,8 +17,6 @@ export interface ControlPlace {
   /** Where a relative path of a socket begins. */
   readonly stateDir: string;
   readonly env: Environment;
-  /** How long clients have to leave at the end, in milliseconds. */
-  readonly graceMs: number;
 }
 
 /** A channel that is open. */
@@ -30,7 +29,7 @@ export interface OpenControl {
 
 /** Listens until `opened` ends; undefined where the settings leave the channel off. Rejects with a `ListenError`. */
 export async function openControl(
-  { gateway, log, settings, stateDir, env, graceMs }: ControlPlace,
+  { gateway, log, settings, stateDir, env }: ControlPlace,
   opened: AsyncDisposableStack,
 ): Promise<OpenControl | undefined> {
   const { enabled, path, host, port } = settings.config.control;
@@ -40,7 +39,7 @@ export async function openControl(
     ? { transport: "tcp", hostname: host, port }
     : { transport: "unix", path: resolve(stateDir, expandHome(path, home)) };
   // Loaded where it is wanted: most gateways have no such channel.
-  const { listenLines } = await import("./adapters/line_listener.ts");
+  const { listenLines } = await import("../adapters/line_listener.ts");
   const listener = await listenLines({
     address,
     remedy: { port: "control.port", address: "control.host" },
@@ -50,7 +49,7 @@ export async function openControl(
     failed: (error) =>
       log.write("error", "a connection upset the control channel", { error: String(error) }),
   });
-  opened.defer(() => listener.stop(graceMs));
+  opened.defer(() => listener.stop(STOP_GRACE_MS));
   return {
     address: listener.name,
     tell: (url) =>

@@ -5,9 +5,9 @@ import {
   diskSettingsFile,
   findSettingsFile,
   folderSettingsFile,
-} from "./adapters/disk_settings_file.ts";
-import { SETTINGS_FILE_NAMES } from "./config.ts";
-import type { SettingsFile } from "./ports/settings_file.ts";
+} from "../adapters/disk_settings_file.ts";
+import { SETTINGS_FILE_NAMES } from "../config.ts";
+import type { SettingsFile } from "../ports/settings_file.ts";
 
 /** The settings file of a gateway. */
 export interface SettingsPlace {
