@@ -5,12 +5,13 @@
 
 import { LOCAL_MODEL_ALIASES } from "./adapters/local_model.ts";
 import { modelCatalog } from "./adapters/model_catalog.ts";
+import { createChatChannel } from "./chat_channel.ts";
 import type { Config, ServeSettings } from "./config.ts";
 import { type ChatOverrides, type ChatPlaces, chatSettings } from "./config/channel_options.ts";
 import { agentOptions, providerOptions } from "./config/service_options.ts";
 import { modelChoice } from "./config/setting_text.ts";
-import { timeOrderedUuid } from "./core/time_ordered_uuid.ts";
 import { DEFAULT_TENANT, type TenantId } from "./core/id.ts";
+import type { Link } from "./core/link.ts";
 import { Metrics } from "./core/metrics.ts";
 import type { Serve } from "./core/serve.ts";
 import type { ServerSocket } from "./core/web_socket.ts";
@@ -26,14 +27,12 @@ import type { Random } from "./ports/random.ts";
 import type { SettingsFile } from "./ports/settings_file.ts";
 import type { Store } from "./ports/store.ts";
 import type { Workspaces } from "./ports/workspace.ts";
-import { type Chat, type ChatSettings, createChat } from "./protocols/chat/mod.ts";
+import type { Chat, ChatSettings } from "./protocols/chat/mod.ts";
 import { type Control, createControl } from "./protocols/control/mod.ts";
 import { createOpenClaw } from "./protocols/openclaw/mod.ts";
 import type { ServerIdentity } from "./protocols/openclaw/hello.ts";
 import { Agents } from "./services/agents.ts";
 import { Authenticator } from "./services/auth.ts";
-import { ChannelInbox } from "./services/channel_inbox.ts";
-import { isPeerId } from "./services/channel_name.ts";
 import { ChannelPolls } from "./services/channel_polls.ts";
 import { Channels } from "./services/channels.ts";
 import { Devices } from "./services/devices.ts";
@@ -233,16 +232,12 @@ export function createGateway(parts: GatewayParts): Gateway {
     log: log.child("channels"),
     tenant: DEFAULT_TENANT,
   });
-  const chat = parts.chat && dynamicAgents && createChat({
+  const chat = parts.chat && dynamicAgents && createChatChannel({
     tenant: DEFAULT_TENANT,
-    inbox: new ChannelInbox({
-      tenant: DEFAULT_TENANT,
-      agents,
-      dynamicAgents,
-      polls,
-      runs,
-      newRunId: () => timeOrderedUuid(random.uuid(), clock.now()),
-    }),
+    agents,
+    dynamicAgents,
+    polls,
+    runs,
     identities: parts.chat.identities,
     media: parts.chat.media,
     hub,
@@ -251,15 +246,16 @@ export function createGateway(parts: GatewayParts): Gateway {
     log: log.child("chat"),
     metrics,
     settings: settings.derive(chatSettingsOf(parts.chat)),
-    isId: isPeerId,
     port: parts.chat.port,
   });
+  const link = (socket: ServerSocket): Link =>
+    linkOf(socket, (delayMs, task) => clock.after(delayMs, task));
   const chatRoutes = chat && {
     chat,
     trustedProxies: () => config().gateway.trustedProxies,
     allowedHosts: () => [...config().gateway.allowedHosts, ...parts.hostNames],
     connect: (socket: ServerSocket, client: Parameters<Chat["accept"]>[1]) =>
-      chat.accept(linkOf(socket, (delayMs, task) => clock.after(delayMs, task)), client),
+      chat.accept(link(socket), client),
   };
   if (chat !== undefined) {
     settings.onChange(() => {
@@ -343,8 +339,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       authorize: async (header, peer) => (await auth.authorizeBearer(header, peer)).ok,
       metrics: () => metrics.render(),
       page: statusPage,
-      connect: (socket, peer) =>
-        openClaw.accept(linkOf(socket, (delayMs, task) => clock.after(delayMs, task)), peer),
+      connect: (socket, peer) => openClaw.accept(link(socket), peer),
     }),
     start: () => started ??= load(),
     async reload() {

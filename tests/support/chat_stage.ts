@@ -1,12 +1,11 @@
 /** The chat channel in memory: real services on a manual clock, a scripted model, links that a test holds. */
 
+import { createChatChannel } from "../../src/chat_channel.ts";
 import { DEFAULT_TENANT } from "../../src/core/id.ts";
 import { Metrics } from "../../src/core/metrics.ts";
 import type { IdentityAnswer, IdentityQuestion } from "../../src/ports/identity.ts";
 import { type MediaFolder, MediaRefused } from "../../src/ports/media.ts";
-import { type Chat, type ChatSettings, createChat } from "../../src/protocols/chat/mod.ts";
-import { ChannelInbox } from "../../src/services/channel_inbox.ts";
-import { isPeerId } from "../../src/services/channel_name.ts";
+import type { Chat, ChatSettings } from "../../src/protocols/chat/mod.ts";
 import { ChannelPolls } from "../../src/services/channel_polls.ts";
 import { DynamicAgents } from "../../src/services/dynamic_agents.ts";
 import { CountingRandom } from "./counting_random.ts";
@@ -47,7 +46,6 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
     tenant: DEFAULT_TENANT,
   });
   const polls = new ChannelPolls({ store, clock, log, tenant: DEFAULT_TENANT });
-  const random = new CountingRandom();
   const chatSettings: ChatStage["chatSettings"] = {
     configured: true,
     enabled: true,
@@ -75,16 +73,12 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
       return Promise.resolve({ path, type: "image/png", size: 3, bytes });
     },
   };
-  const chat = createChat({
+  const chat = createChatChannel({
     tenant: DEFAULT_TENANT,
-    inbox: new ChannelInbox({
-      tenant: DEFAULT_TENANT,
-      agents,
-      dynamicAgents,
-      polls,
-      runs,
-      newRunId: () => random.uuid(),
-    }),
+    agents,
+    dynamicAgents,
+    polls,
+    runs,
     identities: {
       verify: (question) => {
         const { promise, resolve } = Promise.withResolvers<IdentityAnswer>();
@@ -95,11 +89,10 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
     media,
     hub,
     clock,
-    random,
+    random: new CountingRandom(),
     log,
     metrics: new Metrics(),
     settings: () => chatSettings,
-    isId: isPeerId,
     port: () => 18_800,
   });
   return {
