@@ -43,7 +43,7 @@ import {
 import { MAX_DYNAMIC_AGENTS } from "../src/services/dynamic_agents.ts";
 import { PARTIAL_INTERVAL_MS } from "../src/services/run_text.ts";
 import { markdownTable } from "./generated_section.ts";
-import { type Limit, limitTable, overflowText } from "./openclaw_tables.ts";
+import { type Limit, limitTable, overflowText } from "./wire_tables.ts";
 
 /** What each member of a message is for. */
 const MEMBERS: Readonly<Record<keyof typeof ChatSend.entries, string>> = {
@@ -82,138 +82,93 @@ const FRAMES: readonly (readonly [frame: ServerFrame, when: string])[] = [
 ];
 
 const LIMITS: readonly Limit[] = [
-  { what: "One message", value: MAX_CHAT_MESSAGE_BYTES, unit: "bytes", verdict: "close 1009" },
-  { what: "Nesting of a message", value: MAX_JSON_DEPTH, unit: "levels", verdict: "`chat.error`" },
-  { what: "An id", value: MAX_PEER_ID_CHARS, unit: "characters", verdict: "`chat.error`" },
-  {
-    what: "Any other short text",
-    value: MAX_FIELD_CHARS,
-    unit: "characters",
-    verdict: "`chat.error`",
-  },
-  { what: "`replyToBody`", value: MAX_QUOTE_CHARS, unit: "characters", verdict: "`chat.error`" },
-  {
-    what: "`customData` as JSON",
-    value: MAX_CUSTOM_CHARS,
-    unit: "characters",
-    verdict: "`chat.error`",
-  },
-  { what: "`mediaPaths`", value: MAX_MEDIA, unit: "files", verdict: "`chat.error`" },
-  {
-    what: "Messages before the greeting",
-    value: MAX_EARLY_MESSAGES,
-    unit: "messages",
-    verdict: "close 1008",
-  },
-  { what: "All of them together", value: MAX_EARLY_BYTES, unit: "bytes", verdict: "close 1009" },
-  {
-    what: "Messages of one connection whose answer is awaited",
-    value: MAX_ANSWERS_AWAITED,
-    unit: "messages",
-    verdict: "`chat.error`",
-  },
-  {
-    what: "Conversations that a connection hears of",
-    value: MAX_CONVERSATIONS,
-    unit: "conversations",
-    verdict: "the one it wrote to longest ago gives way",
-  },
-  {
-    what: "What waits for a slow client",
-    value: MAX_CHAT_BUFFERED_BYTES,
-    unit: "bytes",
-    verdict: "close 1008 `slow consumer`",
-  },
-  {
-    what: "Time in which a client that is behind takes nothing at all",
-    value: STALL_DEADLINE_MS,
-    unit: "ms",
-    verdict: "close 1008 `slow consumer`",
-  },
-  { what: "Connections", value: MAX_CHAT_CONNECTIONS, unit: "connections", verdict: "close 1013" },
-  {
-    what: "Connections of one address that wait for the identity service",
-    value: IDENTIFYING_BOUNDS.perSource,
-    unit: "connections",
-    verdict: "the oldest gives way",
-  },
-  {
-    what: "Wrong tokens of one address in a minute",
-    value: WRONG_TOKENS.failures,
-    unit: "tokens",
-    verdict: `locked out for ${WRONG_TOKENS.lockMs / 60_000} minutes`,
-  },
-  {
-    what: "Messages of all guests of one address in a minute, in terms of `messagesPerMinute`",
-    value: GUESTS_OF_ADDRESS,
-    unit: "times",
-    verdict: "`chat.error`",
-  },
-  {
-    what: "Answer of the identity service",
-    value: MAX_IDENTITY_ANSWER_BYTES,
-    unit: "bytes",
-    verdict: "`service_unavailable`",
-  },
-  {
-    what: "Time between two cumulative parts",
-    value: PARTIAL_INTERVAL_MS,
-    unit: "ms",
-    verdict: "the next part has it all",
-  },
-  { what: "Agents of users", value: MAX_DYNAMIC_AGENTS, unit: "agents", verdict: "`chat.error`" },
-  { what: "Uploaded files", value: MAX_MEDIA_FILES, unit: "files", verdict: "507" },
-  { what: "All of them together", value: MAX_MEDIA_FOLDER_BYTES, unit: "bytes", verdict: "507" },
-  {
-    what: "A picture that the model is shown",
-    value: MAX_SHOWN_BYTES,
-    unit: "bytes",
-    verdict: "the agent is told its name and size only",
-  },
-  {
-    what: "Pictures of one message that the model is shown, together",
-    value: MAX_MESSAGE_PICTURE_BYTES,
-    unit: "bytes",
-    verdict: "of the others the agent is told name and size only",
-  },
-  {
-    what: "Messages of one sender with pictures that wait for an answer",
-    value: MAX_HELD_OF_SENDER,
-    unit: "messages",
-    verdict: "`chat.error`",
-  },
-  { what: "Such messages of all", value: MAX_HELD, unit: "messages", verdict: "`chat.error`" },
-  {
-    what: "A message of `send`",
-    value: MAX_OUTBOUND_CHARS,
-    unit: "characters",
-    verdict: "`INVALID_REQUEST`",
-  },
-  {
-    what: "Memory of its key",
-    value: SENT_RETENTION_MS,
-    unit: "ms",
-    verdict: "the key may send again; that of a poll once the poll is closed as well",
-  },
-  {
-    what: "Options of a poll",
-    value: MAX_POLL_OPTIONS,
-    unit: "options",
-    verdict: "`INVALID_REQUEST`",
-  },
-  {
-    what: "Time in which a poll is answered, unless it says",
-    value: DEFAULT_POLL_HOURS,
-    unit: "hours",
-    verdict: "later answers go to the agent",
-  },
-  {
-    what: "People who answer one poll",
-    value: MAX_VOTERS,
-    unit: "people",
-    verdict: "their answers go to the agent",
-  },
-  { what: "Polls", value: MAX_POLLS, unit: "polls", verdict: "the oldest is forgotten" },
+  ["One message", MAX_CHAT_MESSAGE_BYTES, "bytes", "close 1009"],
+  ["Nesting of a message", MAX_JSON_DEPTH, "levels", "`chat.error`"],
+  ["An id", MAX_PEER_ID_CHARS, "characters", "`chat.error`"],
+  ["Any other short text", MAX_FIELD_CHARS, "characters", "`chat.error`"],
+  ["`replyToBody`", MAX_QUOTE_CHARS, "characters", "`chat.error`"],
+  ["`customData` as JSON", MAX_CUSTOM_CHARS, "characters", "`chat.error`"],
+  ["`mediaPaths`", MAX_MEDIA, "files", "`chat.error`"],
+  ["Messages before the greeting", MAX_EARLY_MESSAGES, "messages", "close 1008"],
+  ["All of them together", MAX_EARLY_BYTES, "bytes", "close 1009"],
+  [
+    "Messages of one connection whose answer is awaited",
+    MAX_ANSWERS_AWAITED,
+    "messages",
+    "`chat.error`",
+  ],
+  [
+    "Conversations that a connection hears of",
+    MAX_CONVERSATIONS,
+    "conversations",
+    "the one it wrote to longest ago gives way",
+  ],
+  ["What waits for a slow client", MAX_CHAT_BUFFERED_BYTES, "bytes", "close 1008 `slow consumer`"],
+  [
+    "Time in which a client that is behind takes nothing at all",
+    STALL_DEADLINE_MS,
+    "ms",
+    "close 1008 `slow consumer`",
+  ],
+  ["Connections", MAX_CHAT_CONNECTIONS, "connections", "close 1013"],
+  [
+    "Connections of one address that wait for the identity service",
+    IDENTIFYING_BOUNDS.perSource,
+    "connections",
+    "the oldest gives way",
+  ],
+  [
+    "Wrong tokens of one address in a minute",
+    WRONG_TOKENS.failures,
+    "tokens",
+    `locked out for ${WRONG_TOKENS.lockMs / 60_000} minutes`,
+  ],
+  [
+    "Messages of all guests of one address in a minute, in terms of `messagesPerMinute`",
+    GUESTS_OF_ADDRESS,
+    "times",
+    "`chat.error`",
+  ],
+  ["Answer of the identity service", MAX_IDENTITY_ANSWER_BYTES, "bytes", "`service_unavailable`"],
+  ["Time between two cumulative parts", PARTIAL_INTERVAL_MS, "ms", "the next part has it all"],
+  ["Agents of users", MAX_DYNAMIC_AGENTS, "agents", "`chat.error`"],
+  ["Uploaded files", MAX_MEDIA_FILES, "files", "507"],
+  ["All of them together", MAX_MEDIA_FOLDER_BYTES, "bytes", "507"],
+  [
+    "A picture that the model is shown",
+    MAX_SHOWN_BYTES,
+    "bytes",
+    "the agent is told its name and size only",
+  ],
+  [
+    "Pictures of one message that the model is shown, together",
+    MAX_MESSAGE_PICTURE_BYTES,
+    "bytes",
+    "of the others the agent is told name and size only",
+  ],
+  [
+    "Messages of one sender with pictures that wait for an answer",
+    MAX_HELD_OF_SENDER,
+    "messages",
+    "`chat.error`",
+  ],
+  ["Such messages of all", MAX_HELD, "messages", "`chat.error`"],
+  ["A message of `send`", MAX_OUTBOUND_CHARS, "characters", "`INVALID_REQUEST`"],
+  [
+    "Memory of its key",
+    SENT_RETENTION_MS,
+    "ms",
+    "the key may send again; that of a poll once the poll is closed as well",
+  ],
+  ["Options of a poll", MAX_POLL_OPTIONS, "options", "`INVALID_REQUEST`"],
+  [
+    "Time in which a poll is answered, unless it says",
+    DEFAULT_POLL_HOURS,
+    "hours",
+    "later answers go to the agent",
+  ],
+  ["People who answer one poll", MAX_VOTERS, "people", "their answers go to the agent"],
+  ["Polls", MAX_POLLS, "polls", "the oldest is forgotten"],
 ];
 
 const DEFAULTS: unknown = v.parse(websocketChannel, {});

@@ -9,52 +9,37 @@ import { MAX_CALLS_IN_FLIGHT } from "../src/protocols/control/machine.ts";
 import { METHODS } from "../src/protocols/control/methods.ts";
 import { MAX_BUFFERED_BYTES } from "../src/protocols/control/mod.ts";
 import { markdownTable } from "./generated_section.ts";
-import { type Limit, limitTable, overflowText } from "./openclaw_tables.ts";
+import { type Limit, limitTable, overflowText } from "./wire_tables.ts";
 import { schemaText } from "./schema_text.ts";
 
 const LIMITS: readonly Limit[] = [
-  {
-    what: "One line, without its end",
-    value: MAX_LINE_BYTES,
-    unit: "bytes",
-    verdict: 'an error with the id `""`, then the connection ends',
-  },
-  {
-    what: "Requests of one connection that run at once",
-    value: MAX_CALLS_IN_FLIGHT,
-    unit: "requests",
-    verdict: "an error",
-  },
-  {
-    what: "Connections at once",
-    value: MAX_CONNECTIONS,
-    unit: "connections",
-    verdict: "one more is closed at once",
-  },
-  {
-    what: "Connections that have not sent a line",
-    value: SILENT_BOUNDS.total,
-    unit: "connections",
-    verdict: "the oldest of them gives way",
-  },
-  {
-    what: "Events that wait for a slow client",
-    value: MAX_BUFFERED_BYTES,
-    unit: "bytes",
-    verdict: "the connection ends",
-  },
-  {
-    what: "Answers that wait for a slow client",
-    value: MAX_HELD_BYTES,
-    unit: "bytes",
-    verdict: "the connection ends; reading stops long before",
-  },
-  {
-    what: "Time in which a client that is behind takes nothing at all",
-    value: STALL_DEADLINE_MS,
-    unit: "ms",
-    verdict: "the connection ends",
-  },
+  [
+    "One line, without its end",
+    MAX_LINE_BYTES,
+    "bytes",
+    'an error with the id `""`, then the connection ends',
+  ],
+  ["Requests of one connection that run at once", MAX_CALLS_IN_FLIGHT, "requests", "an error"],
+  ["Connections at once", MAX_CONNECTIONS, "connections", "one more is closed at once"],
+  [
+    "Connections that have not sent a line",
+    SILENT_BOUNDS.total,
+    "connections",
+    "the oldest of them gives way",
+  ],
+  ["Events that wait for a slow client", MAX_BUFFERED_BYTES, "bytes", "the connection ends"],
+  [
+    "Answers that wait for a slow client",
+    MAX_HELD_BYTES,
+    "bytes",
+    "the connection ends; reading stops long before",
+  ],
+  [
+    "Time in which a client that is behind takes nothing at all",
+    STALL_DEADLINE_MS,
+    "ms",
+    "the connection ends",
+  ],
 ];
 
 /** Sections of the page by name. */

@@ -1,6 +1,6 @@
 /** The peer of a listener of lines, over TCP or a Unix socket: reads only when it is told to. */
 
-import { within } from "./deadline.ts";
+import { PeerStream } from "./peer_stream.ts";
 import type { Parsed } from "./wire_client.ts";
 
 /** Where to connect. */
@@ -8,13 +8,12 @@ export type LineTarget = { readonly port: number } | { readonly path: string };
 
 /** One connection; `using` drops it. */
 export class LinePeer implements Disposable {
-  readonly #connection: Deno.Conn;
+  readonly #stream: PeerStream;
   readonly #decoder = new TextDecoder();
   #received = "";
-  #ended = false;
 
   private constructor(connection: Deno.Conn) {
-    this.#connection = connection;
+    this.#stream = new PeerStream(connection);
   }
 
   static async open(target: LineTarget): Promise<LinePeer> {
@@ -27,13 +26,9 @@ export class LinePeer implements Disposable {
 
   /** Writes bytes as they are; false when the other side does not take them any more. */
   async write(data: string | Uint8Array): Promise<boolean> {
-    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    try {
-      for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
-      return true;
-    } catch {
-      return false;
-    }
+    return await this.#stream.tryWrite(
+      typeof data === "string" ? new TextEncoder().encode(data) : data,
+    );
   }
 
   /** Writes one line of JSON for each value. */
@@ -43,7 +38,7 @@ export class LinePeer implements Disposable {
 
   /** Says that nothing more comes. */
   async finish(): Promise<void> {
-    await this.#connection.closeWrite();
+    await this.#stream.closeWrite();
   }
 
   /** The next line; undefined when the connection has ended. */
@@ -89,23 +84,13 @@ export class LinePeer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    try {
-      this.#connection.close();
-    } catch {
-      // The test closed it.
-    }
+    this.#stream[Symbol.dispose]();
   }
 
   async #more(): Promise<boolean> {
-    if (this.#ended) return false;
-    const buffer = new Uint8Array(65_536);
-    const read = this.#connection.read(buffer).catch(() => null);
-    const count = await within(read, "bytes or the end of a connection");
-    if (count === null) {
-      this.#ended = true;
-      return false;
-    }
-    this.#received += this.#decoder.decode(buffer.subarray(0, count), { stream: true });
+    const bytes = await this.#stream.read();
+    if (bytes === undefined) return false;
+    this.#received += this.#decoder.decode(bytes, { stream: true });
     return true;
   }
 }

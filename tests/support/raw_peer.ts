@@ -3,8 +3,8 @@
  * be slow on purpose.
  */
 
-import { within } from "./deadline.ts";
 import { bytesOf, textOf } from "./http_delivery.ts";
+import { PeerStream } from "./peer_stream.ts";
 
 /** A frame as it was received. */
 export interface ReceivedFrame {
@@ -19,12 +19,11 @@ export const HANDSHAKE = "Connection: Upgrade\r\nUpgrade: websocket\r\n" +
 
 /** One connection; `using` drops it. */
 export class RawPeer implements Disposable {
-  readonly #connection: Deno.Conn;
+  readonly #stream: PeerStream;
   #received = new Uint8Array(0);
-  #ended = false;
 
   private constructor(connection: Deno.Conn) {
-    this.#connection = connection;
+    this.#stream = new PeerStream(connection);
   }
 
   /** Connects; encrypted where `caCert` is what vouches for the listener. */
@@ -52,23 +51,17 @@ export class RawPeer implements Disposable {
 
   /** Writes all of it. */
   async write(data: string | Uint8Array): Promise<void> {
-    const bytes = typeof data === "string" ? bytesOf(data) : data;
-    for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
+    await this.#stream.write(typeof data === "string" ? bytesOf(data) : data);
   }
 
   /** Writes as far as the peer lets it; never fails. */
   async tryWrite(data: string | Uint8Array): Promise<boolean> {
-    try {
-      await this.write(data);
-      return true;
-    } catch {
-      return false;
-    }
+    return await this.#stream.tryWrite(typeof data === "string" ? bytesOf(data) : data);
   }
 
   /** Says that nothing more comes. */
   async closeWrite(): Promise<void> {
-    await this.#connection.closeWrite();
+    await this.#stream.closeWrite();
   }
 
   /** The head of an answer. */
@@ -123,25 +116,15 @@ export class RawPeer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    try {
-      this.#connection.close();
-    } catch {
-      // The test closed it.
-    }
+    this.#stream[Symbol.dispose]();
   }
 
   async #more(): Promise<boolean> {
-    if (this.#ended) return false;
-    const buffer = new Uint8Array(65_536);
-    const read = this.#connection.read(buffer).catch(() => null);
-    const count = await within(read, "bytes or the end of a connection");
-    if (count === null) {
-      this.#ended = true;
-      return false;
-    }
-    const joined = new Uint8Array(this.#received.length + count);
+    const bytes = await this.#stream.read();
+    if (bytes === undefined) return false;
+    const joined = new Uint8Array(this.#received.length + bytes.length);
     joined.set(this.#received);
-    joined.set(buffer.subarray(0, count), this.#received.length);
+    joined.set(bytes, this.#received.length);
     this.#received = joined;
     return true;
   }

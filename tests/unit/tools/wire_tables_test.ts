@@ -1,8 +1,8 @@
-/** The tables of the wire page say what the entries say. */
+/** The tables of a wire page say what the entries say. */
 
 import assert from "node:assert/strict";
 import * as v from "valibot";
-import { errorTable, eventTable, limitTable, methodTable } from "../../../tools/openclaw_tables.ts";
+import { errorTable, eventTable, limitTable, methodTable } from "../../../tools/wire_tables.ts";
 
 function rows(table: string): readonly string[] {
   return table.split("\n").slice(2);
@@ -53,7 +53,7 @@ Deno.test("every error code has a meaning", () => {
 });
 
 Deno.test("limits group their digits and keep their unit", () => {
-  const limit = (value: number) => ({ what: "a", value, unit: "bytes", verdict: "b" });
+  const limit = (value: number) => ["a", value, "bytes", "b"] as const;
   assert.deepEqual(rows(limitTable([1, 999, 1_000, 30_000, 1_572_864].map(limit))), [
     "| a | 1 bytes | b |",
     "| a | 999 bytes | b |",
