@@ -6,7 +6,7 @@ import { checked, DEFAULT_TENANT, isSessionKey } from "../src/core/id.ts";
 import { systemClock } from "../src/adapters/system_clock.ts";
 import { systemRandom } from "../src/adapters/system_random.ts";
 import { createChat } from "../src/protocols/chat/mod.ts";
-import { chatSettings } from "../src/config/channel_options.ts";
+import { chatSettings } from "../src/config/chat_options.ts";
 import { parseConfig } from "../src/config/parse.ts";
 import type { ChannelInbox } from "../src/services/channel_inbox.ts";
 import { sessionRecords } from "../src/services/session_records.ts";

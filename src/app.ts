@@ -7,7 +7,7 @@ import { LOCAL_MODEL_ALIASES } from "./adapters/local_model.ts";
 import { modelCatalog } from "./adapters/model_catalog.ts";
 import { createChatChannel } from "./chat_channel.ts";
 import type { Config, ServeSettings } from "./config.ts";
-import { type ChatOverrides, type ChatPlaces, chatSettings } from "./config/channel_options.ts";
+import { type ChatOverrides, type ChatPlaces, chatSettings } from "./config/chat_options.ts";
 import { agentOptions, providerOptions } from "./config/service_options.ts";
 import { modelChoice } from "./config/setting_text.ts";
 import { DEFAULT_TENANT, type TenantId } from "./core/id.ts";

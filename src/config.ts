@@ -24,7 +24,9 @@ export {
   parseConfig,
   type ParseOptions,
 } from "./config/parse.ts";
-export { type Config, ConfigSchema, DEFAULT_MODEL, DEFAULT_PORT } from "./config/schema.ts";
+export { DEFAULT_MODEL } from "./config/agent_schema.ts";
+export { DEFAULT_PORT } from "./config/gateway_schema.ts";
+export { type Config, ConfigSchema } from "./config/schema.ts";
 export { secretProblem } from "./config/secret_text.ts";
 export { isSecret as isSecretSetting, restartKeys } from "./config/setting_tree.ts";
 export {

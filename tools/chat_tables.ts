@@ -7,7 +7,7 @@ import {
   MAX_MEDIA_FOLDER_BYTES,
   MAX_SHOWN_BYTES,
 } from "../src/adapters/disk_media.ts";
-import { websocketChannel } from "../src/config/channel_schema.ts";
+import { websocketChannel } from "../src/config/chat_schema.ts";
 import { type Setting, settingsAlong } from "../src/config/setting_tree.ts";
 import { MAX_JSON_DEPTH } from "../src/core/json.ts";
 import { STALL_DEADLINE_MS } from "../src/core/driver.ts";

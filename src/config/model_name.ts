@@ -3,7 +3,8 @@
 import { isLocalModel, LOCAL_MODEL_ALIASES } from "../adapters/local_model.ts";
 import { quote } from "../core/quote.ts";
 import { findModel } from "../services/models.ts";
-import { type Config, DEFAULT_MODEL } from "./schema.ts";
+import { DEFAULT_MODEL } from "./agent_schema.ts";
+import type { Config } from "./schema.ts";
 import { providerOptions } from "./service_options.ts";
 import { modelChoice } from "./setting_text.ts";
 

@@ -31,6 +31,15 @@ export function isDuration(text: string): boolean {
   return durationMs(text) !== undefined;
 }
 
+/** What is said of a text that {@linkcode isHttpUrl} refuses. */
+export const HTTP_URL_WORDS = "must be an address that begins with http:// or https://";
+
+/** Whether the text is the address of a server that speaks HTTP. */
+export function isHttpUrl(text: string): boolean {
+  // A reference that stays after substitution was escaped on purpose and is no address either.
+  return /^https?:\/\//i.test(text) && URL.canParse(text);
+}
+
 /** Whether the text is a plain IPv4 or IPv6 address, without brackets, port or zone. */
 export function isIpAddress(text: string): boolean {
   return isIpv4(text) || isIpv6(text);

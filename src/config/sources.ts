@@ -3,7 +3,8 @@
 import { quote } from "../core/quote.ts";
 import type { SettingsIssue } from "../services/settings_codec.ts";
 import type { Environment } from "./document.ts";
-import { type Config, DEFAULT_PORT } from "./schema.ts";
+import { DEFAULT_PORT } from "./gateway_schema.ts";
+import type { Config } from "./schema.ts";
 import { secretProblem } from "./secret_text.ts";
 import { type BindHost, bindHost, expandHome, isBindAddress } from "./setting_text.ts";
 

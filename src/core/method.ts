@@ -6,6 +6,7 @@
 
 import type * as v from "valibot";
 import type { Access } from "./access.ts";
+import type { DeepReadonly } from "./deep_readonly.ts";
 
 /** Any schema that validates without waiting. */
 export type Schema<Output = unknown> = v.GenericSchema<unknown, Output>;
@@ -41,10 +42,6 @@ export interface MethodDefinition<Params extends Schema, Result extends Schema, 
 
 /** What a handler may return for a result schema: the same shape, read-only at every level. */
 export type Answer<Result extends Schema> = DeepReadonly<v.InferInput<Result>>;
-
-type DeepReadonly<T> = T extends readonly (infer Item)[] ? readonly DeepReadonly<Item>[]
-  : T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
-  : T;
 
 /** Turns unknown parameters into the output of `schema`, or throws the error that the wire prescribes. */
 export type ParseParams = <S extends Schema>(

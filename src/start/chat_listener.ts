@@ -2,7 +2,7 @@
 
 import type { Gateway } from "../app.ts";
 import type { Config, Environment, Resolved } from "../config.ts";
-import { type ChatOverrides, chatOverrides } from "../config/channel_options.ts";
+import { type ChatOverrides, chatOverrides } from "../config/chat_options.ts";
 import { isLoopbackHost, reachableHost } from "../core/host.ts";
 import { quote } from "../core/quote.ts";
 import type { Log } from "../ports/log.ts";

@@ -13,7 +13,7 @@ import {
   settingsCodec,
   settingsFormat,
 } from "../config.ts";
-import { CHAT_VARIABLES } from "../config/channel_options.ts";
+import { CHAT_VARIABLES } from "../config/chat_options.ts";
 import { type StatePaths, statePaths } from "../config/state_files.ts";
 import { isLoopbackHost } from "../core/host.ts";
 import type { SettingsIssue } from "../services/settings_codec.ts";

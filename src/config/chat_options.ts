@@ -3,10 +3,10 @@
 import type { ChatSettings } from "../protocols/chat/mod.ts";
 import { quote } from "../core/quote.ts";
 import type { SettingsIssue } from "../services/settings_codec.ts";
-import { DEFAULT_CHAT_GATEWAY_PATH, DEFAULT_MEDIA_TYPES } from "./channel_schema.ts";
+import { DEFAULT_CHAT_GATEWAY_PATH, DEFAULT_MEDIA_TYPES } from "./chat_schema.ts";
 import type { Environment } from "./document.ts";
 import type { Config } from "./schema.ts";
-import { expandHome } from "./setting_text.ts";
+import { expandHome, HTTP_URL_WORDS, isHttpUrl } from "./setting_text.ts";
 
 /** The variables that override the file. Source: the plugin that the channel stands for. */
 export const CHAT_VARIABLES = { enabled: "WS_AUTH_ENABLED", endpoint: "WS_AUTH_ENDPOINT" } as const;
@@ -30,11 +30,8 @@ export function chatOverrides(
     const message = `must be true, 1, false or 0; got ${quote(enabled, 80)}`;
     issues.push({ path: CHAT_VARIABLES.enabled, message });
   }
-  const usable = endpoint === undefined || /^https?:\/\//i.test(endpoint) && URL.canParse(endpoint);
-  if (!usable) {
-    const message = "must be an address that begins with http:// or https://";
-    issues.push({ path: CHAT_VARIABLES.endpoint, message });
-  }
+  const usable = endpoint === undefined || isHttpUrl(endpoint);
+  if (!usable) issues.push({ path: CHAT_VARIABLES.endpoint, message: HTTP_URL_WORDS });
   return {
     overrides: {
       ...(on || off ? { enabled: on } : {}),

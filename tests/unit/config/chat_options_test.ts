@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chatOverrides, chatSettings } from "../../../src/config/channel_options.ts";
+import { chatOverrides, chatSettings } from "../../../src/config/chat_options.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 
 const PLACES = { stateDir: "/state", home: "/home/ann" };

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { flag, listOf, mark, name, oneOf, section, text, whole } from "./setting_schema.ts";
-import { isHost, isOrigin } from "./setting_text.ts";
+import { HTTP_URL_WORDS, isHost, isHttpUrl, isOrigin } from "./setting_text.ts";
 
 /** The channel's own port where none is set. */
 export const DEFAULT_CHAT_PORT = 18_800;
@@ -42,14 +42,7 @@ const template = () =>
     ),
   );
 
-const endpoint = () =>
-  v.pipe(
-    text(),
-    v.check(
-      (value) => /^https?:\/\//i.test(value) && URL.canParse(value),
-      "must be an address that begins with http:// or https://",
-    ),
-  );
+const endpoint = () => v.pipe(text(), v.check(isHttpUrl, HTTP_URL_WORDS));
 
 const auth = section({
   enabled: v.optional(
