@@ -15,15 +15,16 @@ import {
   MAX_MESSAGE_CHARS,
   MAX_PENDING_CALLS,
   MAX_UNSENT_BYTES,
-  OPERATOR_SCOPES,
   PROTOCOL_VERSION,
   type TwoAnswerOptions,
   type TwoAnswers,
 } from "./client_options.ts";
+import { connectParams, nonceOf } from "./connect_params.ts";
 import { EventStream } from "./event_stream.ts";
 import { gatewayUrl } from "./gateway_url.ts";
 import { type After, afterTimeout, openSocket } from "./open_socket.ts";
-import { type Hello, parseHello, parseServerFrame, type ServerFrame } from "./server_frame.ts";
+import { type Answer, type CallListener, PendingCalls } from "./pending_calls.ts";
+import { type Hello, parseHello, parseServerFrame } from "./server_frame.ts";
 
 /** Ticks that may stay out, with nothing else heard either, before the connection counts as dead. */
 const MAX_MISSED_TICKS = 2;
@@ -35,15 +36,6 @@ const CLOSE_NORMAL = 1000;
 /** What reference clients send when the ticks stay out. */
 const CLOSE_TICK_TIMEOUT = 4000;
 const CLOSE_TOO_BIG = 4009;
-
-type Answer = Extract<ServerFrame, { type: "answer" }>;
-
-interface PendingCall {
-  readonly method: string;
-  /** Returns whether another answer is expected under the same id. */
-  readonly answered: (answer: Answer) => boolean;
-  readonly failed: (error: Error) => void;
-}
 
 /**
  * One authenticated connection. Made by {@linkcode GatewayClient.connect}; lives until
@@ -58,7 +50,7 @@ export class GatewayClient implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #after: After;
   readonly #callTimeoutMs: number;
-  readonly #pending = new Map<string, PendingCall>();
+  readonly #calls: PendingCalls;
   readonly #streams = new Set<EventStream>();
   readonly #closed = Promise.withResolvers<ClosedConnection>();
   readonly #challenged = Promise.withResolvers<string | undefined>();
@@ -72,6 +64,7 @@ export class GatewayClient implements AsyncDisposable {
   private constructor(socket: WebSocket, options: GatewayClientOptions) {
     this.#socket = socket;
     this.#after = options.after ?? afterTimeout;
+    this.#calls = new PendingCalls(this.#after);
     this.#callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = () => this.#end({ code: 1006, reason: "" });
@@ -259,45 +252,22 @@ export class GatewayClient implements AsyncDisposable {
 
   #ask(
     request: { readonly method: string; readonly params: unknown } & TwoAnswerOptions,
-    pending: Omit<PendingCall, "method">,
+    listener: CallListener,
   ): void {
     const { method, signal } = request;
     const refusal = this.#refusal(method, signal);
-    if (refusal !== undefined) return pending.failed(refusal);
+    if (refusal !== undefined) return listener.failed(refusal);
     const id = String(this.#nextId++);
     const text = JSON.stringify({ type: "req", id, method, params: request.params });
     const tooBig = this.#sizeProblem(text, method);
-    if (tooBig !== undefined) return pending.failed(tooBig);
-    let stopTimer = () => {};
-    const wait = (timeoutMs: number) => {
-      stopTimer();
-      stopTimer = this.#after(timeoutMs, () =>
-        fail(
-          new ConnectionFailed("timeout", `no answer to ${quote(method)} within ${timeoutMs} ms`),
-        ));
-    };
-    const aborted = () => fail(new ConnectionFailed("aborted", `${quote(method)} was given up`));
-    const done = () => {
-      this.#pending.delete(id);
-      stopTimer();
-      signal?.removeEventListener("abort", aborted);
-    };
-    const fail = (error: Error) => {
-      done();
-      pending.failed(error);
-    };
-    this.#pending.set(id, {
+    if (tooBig !== undefined) return listener.failed(tooBig);
+    this.#calls.add({
+      id,
       method,
-      answered: (answer) => {
-        const more = pending.answered(answer);
-        if (more) wait(request.finishTimeoutMs ?? FINISH_TIMEOUT_MS);
-        else done();
-        return more;
-      },
-      failed: fail,
-    });
-    signal?.addEventListener("abort", aborted);
-    wait(request.timeoutMs ?? this.#callTimeoutMs);
+      timeoutMs: request.timeoutMs ?? this.#callTimeoutMs,
+      finishTimeoutMs: request.finishTimeoutMs ?? FINISH_TIMEOUT_MS,
+      ...(signal === undefined ? {} : { signal }),
+    }, listener);
     this.#socket.send(text);
   }
 
@@ -306,7 +276,7 @@ export class GatewayClient implements AsyncDisposable {
     if (this.#ended !== undefined || this.#socket.readyState !== WebSocket.OPEN) {
       return closedBefore(method, this.#ended ?? { code: 1006, reason: "" });
     }
-    if (this.#pending.size >= MAX_PENDING_CALLS) {
+    if (this.#calls.size >= MAX_PENDING_CALLS) {
       return new ConnectionFailed(
         "overloaded",
         `${MAX_PENDING_CALLS} calls are in flight; wait for one before ${quote(method)}`,
@@ -346,15 +316,16 @@ export class GatewayClient implements AsyncDisposable {
         return;
       }
       case "answer":
-        this.#pending.get(frame.id)?.answered(frame);
+        this.#calls.answer(frame);
         return;
-      case "malformed": {
-        const pending = frame.id === undefined ? undefined : this.#pending.get(frame.id);
-        pending?.failed(
-          new ConnectionFailed("protocol", `the answer to ${quote(pending.method)} is malformed`),
+      case "malformed":
+        if (frame.id === undefined) return;
+        this.#calls.fail(
+          frame.id,
+          (method) =>
+            new ConnectionFailed("protocol", `the answer to ${quote(method)} is malformed`),
         );
         return;
-      }
     }
   }
 
@@ -370,9 +341,7 @@ export class GatewayClient implements AsyncDisposable {
     this.#ended = safe;
     this.#stopTickWatch();
     this.#challenged.resolve(undefined);
-    for (const pending of [...this.#pending.values()]) {
-      pending.failed(closedBefore(pending.method, safe));
-    }
+    this.#calls.failAll((method) => closedBefore(method, safe));
     for (const stream of [...this.#streams]) stream.close();
     this.#closed.resolve(safe);
   }
@@ -391,28 +360,6 @@ export class GatewayClient implements AsyncDisposable {
   }
 }
 
-function connectParams(
-  options: GatewayClientOptions,
-  device: Readonly<Record<string, unknown>> | undefined,
-): Readonly<Record<string, unknown>> {
-  const { token, password } = options;
-  const role = options.role ?? "operator";
-  const auth = {
-    ...(token === undefined ? {} : { token }),
-    ...(password === undefined ? {} : { password }),
-  };
-  return {
-    minProtocol: PROTOCOL_VERSION,
-    maxProtocol: PROTOCOL_VERSION,
-    client: { id: "cli", version: "0.0.0", platform: "web", mode: "cli", ...options.client },
-    role,
-    scopes: options.scopes ?? (role === "operator" ? OPERATOR_SCOPES : []),
-    ...(options.caps === undefined ? {} : { caps: options.caps }),
-    ...(Object.keys(auth).length === 0 ? {} : { auth }),
-    ...(device === undefined ? {} : { device }),
-  };
-}
-
 function settle(answer: Answer, call: {
   readonly method: string;
   readonly resolve: (payload: unknown) => void;
@@ -425,13 +372,6 @@ function settle(answer: Answer, call: {
 function isAccepted(payload: unknown): boolean {
   return typeof payload === "object" && payload !== null && "status" in payload &&
     payload.status === "accepted";
-}
-
-function nonceOf(payload: unknown): string | undefined {
-  return typeof payload === "object" && payload !== null && "nonce" in payload &&
-      typeof payload.nonce === "string"
-    ? payload.nonce
-    : undefined;
 }
 
 function closedBefore(method: string, ended: ClosedConnection): ConnectionFailed {

@@ -8,8 +8,9 @@ import type { Arrival, Serve } from "../core/serve.ts";
 import type { ServerSocket } from "../core/web_socket.ts";
 import { MAX_CHAT_MESSAGE_BYTES } from "../protocols/chat/codec.ts";
 import type { Chat } from "../protocols/chat/mod.ts";
-import { hostRefusal, type Mount, problem, SECURITY_HEADERS } from "./mount.ts";
+import type { Mount } from "./mount.ts";
 import { peerOf } from "./peer.ts";
+import { hostRefusal, problem, SECURITY_HEADERS } from "./refusal.ts";
 
 /** Most parameters of a URL that are looked at; more are left out. */
 const MAX_PARAMETERS = 64;

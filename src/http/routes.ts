@@ -5,8 +5,9 @@ import { originAllowed } from "../core/host.ts";
 import type { Peer } from "../core/peer.ts";
 import type { Serve } from "../core/serve.ts";
 import type { ServerSocket } from "../core/web_socket.ts";
-import { hostRefusal, type Mount, problem, SECURITY_HEADERS } from "./mount.ts";
+import type { Mount } from "./mount.ts";
 import { peerOf } from "./peer.ts";
+import { hostRefusal, problem, SECURITY_HEADERS } from "./refusal.ts";
 
 /** What the routes are made of; every function is asked at each request, so settings apply live. */
 export interface RouteOptions {
