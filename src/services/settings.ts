@@ -5,7 +5,6 @@ import { GatewayError, invalidRequest } from "../core/error.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { SettingsFile } from "../ports/settings_file.ts";
-import type { Json } from "../ports/store.ts";
 import { isObject, sameJson, toJson, valueAt } from "./json_value.ts";
 import { mergePatch } from "./merge_patch.ts";
 import {
@@ -15,22 +14,26 @@ import {
   restoreDocument,
   restoreText,
 } from "./redaction.ts";
-import type {
-  AppliedSettings,
-  ApplySettings,
-  ChangedSettings,
-  SetSettings,
-  SettingsSnapshot,
+import {
+  type AppliedKind,
+  type AppliedSettings,
+  appliedSettings,
+  type ApplySettings,
+  type ChangedSettings,
+  type SetSettings,
+  type SettingOverride,
+  type SettingsSnapshot,
 } from "./settings_answer.ts";
 import type {
   JsonObject,
   ParsedSettings,
-  SettingPath,
   SettingsCodec,
   SettingsIssue,
   SettingsReading,
   SettingsSchema,
 } from "./settings_codec.ts";
+import { invalidConfig, unreadable, whereBroken } from "./settings_error.ts";
+import { secretsIn } from "./settings_secrets.ts";
 
 export type {
   AppliedSettings,
@@ -38,6 +41,7 @@ export type {
   ChangedSettings,
   RestartNeed,
   SetSettings,
+  SettingOverride,
   SettingsSentinel,
   SettingsSnapshot,
 } from "./settings_answer.ts";
@@ -47,16 +51,6 @@ export const MAX_WAITING_WRITES = 32;
 
 /** Most parts of the gateway that follow the settings; more is a leak, so the next one is refused. */
 export const MAX_SETTINGS_LISTENERS = 64;
-
-/** Most secrets that {@linkcode Settings.secrets} lists; the gateway's own come first. */
-export const MAX_LISTED_SECRETS = 256;
-
-/** A setting that a flag or a variable of the environment sets as well, and so decides. */
-export interface SettingOverride {
-  readonly path: SettingPath;
-  /** The flag or variable, e.g. `--token`. */
-  readonly by: string;
-}
 
 /** What the settings service is made of. */
 export interface SettingsParts<Config> {
@@ -138,8 +132,8 @@ export class Settings<Config> {
   }
 
   /**
-   * The secrets of the {@linkcode Settings.current} settings, as the environment fills them in: at most
-   * {@linkcode MAX_LISTED_SECRETS}. For a log that must not tell them.
+   * The secrets of the {@linkcode Settings.current} settings, as the environment fills them in, up to a
+   * bound. For a log that must not tell them.
    */
   secrets(): readonly string[] {
     return this.#secrets ??= secretsIn(toJson(this.#current), this.#parts.codec);
@@ -342,41 +336,12 @@ export class Settings<Config> {
   }
 
   #applied(
-    kind: "config-apply" | "config-patch",
+    kind: AppliedKind,
     request: ApplySettings,
     { changed, keys, overridden }: Stored,
   ): AppliedSettings {
     const { pid, clock } = this.#parts;
-    const required = keys.length > 0;
-    const method = kind === "config-apply" ? "config.apply" : "config.patch";
-    const { sessionKey, note } = request;
-    return {
-      ...changed,
-      restart: {
-        ok: true,
-        required,
-        mode: required ? "manual" : "live",
-        reason: [
-          method,
-          ...overridden.map(({ path, by }) =>
-            `${path.join(".")} has no effect, as ${by} counts before the settings file`
-          ),
-        ].join("; "),
-        keys,
-        ...(pid === undefined ? {} : { pid }),
-      },
-      sentinel: {
-        path: null,
-        payload: {
-          kind,
-          status: "ok",
-          ts: clock.now(),
-          ...(sessionKey === undefined ? {} : { sessionKey }),
-          message: note ?? null,
-          stats: { mode: method, requiresRestart: required },
-        },
-      },
-    };
+    return appliedSettings(kind, { request, changed, keys, overridden, pid, now: clock.now() });
   }
 
   #show(standing: Standing<Config>): SettingsSnapshot {
@@ -418,46 +383,6 @@ interface Submitted {
   readonly brought: JsonObject;
 }
 
-type Broken = Extract<SettingsReading, { ok: false }>;
-
 function rawText<Config>({ raw, reading }: Standing<Config>): RawText | undefined {
   return raw !== undefined && reading.ok ? { raw, text: reading.text } : undefined;
-}
-
-function whereBroken({ message, line, column }: Broken): string {
-  if (line === undefined) return message;
-  return `${message} at line ${line}${column === undefined ? "" : `, column ${column}`}`;
-}
-
-function unreadable(broken: Broken, prefix?: string): GatewayError {
-  const { line, column } = broken;
-  const message = whereBroken(broken);
-  return invalidRequest(prefix === undefined ? message : `${prefix}: ${message}`, {
-    details: {
-      reason: broken.reason,
-      ...(line === undefined ? {} : { line }),
-      ...(column === undefined ? {} : { column }),
-    },
-  });
-}
-
-function invalidConfig(issues: readonly SettingsIssue[], reason?: "host"): GatewayError {
-  const details = { issues, ...(reason === undefined ? {} : { reason }) };
-  return invalidRequest("invalid config", { details });
-}
-
-function secretsIn(
-  root: Json,
-  rules: Pick<SettingsCodec<unknown>, "isSecret">,
-): readonly string[] {
-  const found = new Set<string>();
-  const walk = (value: Json, path: SettingPath): void => {
-    if (found.size >= MAX_LISTED_SECRETS) return;
-    if (Array.isArray(value)) value.forEach((item, at) => walk(item, [...path, String(at)]));
-    else if (isObject(value)) {
-      for (const [key, item] of Object.entries(value)) walk(item, [...path, key]);
-    } else if (rules.isSecret(path, value)) found.add(String(value));
-  };
-  walk(root, []);
-  return [...found];
 }

@@ -1,6 +1,6 @@
 /** What is asked of the settings, and what they answer. */
 
-import type { JsonObject, SettingsIssue } from "./settings_codec.ts";
+import type { JsonObject, SettingPath, SettingsIssue } from "./settings_codec.ts";
 
 /** The settings as they stand in the file, without their secrets. */
 export interface SettingsSnapshot {
@@ -53,11 +53,14 @@ export interface RestartNeed {
   readonly pid?: number;
 }
 
+/** How settings were applied. */
+export type AppliedKind = "config-apply" | "config-patch";
+
 /** A note of the change, for the session that asked for it. */
 export interface SettingsSentinel {
   readonly path: string | null;
   readonly payload: {
-    readonly kind: "config-apply" | "config-patch";
+    readonly kind: AppliedKind;
     readonly status: "ok";
     /** Milliseconds since the Unix epoch. */
     readonly ts: number;
@@ -71,4 +74,58 @@ export interface SettingsSentinel {
 export interface AppliedSettings extends ChangedSettings {
   readonly restart: RestartNeed;
   readonly sentinel: SettingsSentinel;
+}
+
+/** A setting that a flag or a variable of the environment sets as well, and so decides. */
+export interface SettingOverride {
+  readonly path: SettingPath;
+  /** The flag or variable, e.g. `--token`. */
+  readonly by: string;
+}
+
+/** What a change that was stored means for the running gateway. */
+export function appliedSettings(
+  kind: AppliedKind,
+  { request, changed, keys, overridden, pid, now }: {
+    readonly request: ApplySettings;
+    readonly changed: ChangedSettings;
+    /** Changed settings that need a restart. */
+    readonly keys: readonly string[];
+    /** Changed settings that something else decides. */
+    readonly overridden: readonly SettingOverride[];
+    readonly pid: number | undefined;
+    /** Milliseconds since the Unix epoch. */
+    readonly now: number;
+  },
+): AppliedSettings {
+  const required = keys.length > 0;
+  const method = kind === "config-apply" ? "config.apply" : "config.patch";
+  const { sessionKey, note } = request;
+  return {
+    ...changed,
+    restart: {
+      ok: true,
+      required,
+      mode: required ? "manual" : "live",
+      reason: [
+        method,
+        ...overridden.map(({ path, by }) =>
+          `${path.join(".")} has no effect, as ${by} counts before the settings file`
+        ),
+      ].join("; "),
+      keys,
+      ...(pid === undefined ? {} : { pid }),
+    },
+    sentinel: {
+      path: null,
+      payload: {
+        kind,
+        status: "ok",
+        ts: now,
+        ...(sessionKey === undefined ? {} : { sessionKey }),
+        message: note ?? null,
+        stats: { mode: method, requiresRestart: required },
+      },
+    },
+  };
 }
