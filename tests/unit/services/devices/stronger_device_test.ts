@@ -1,48 +1,18 @@
 /** Who may replace and revoke the tokens of a device that has more, and what happens at once. */
 
 import assert from "node:assert/strict";
-import { createMemoryStore } from "../../../../src/adapters/memory_store.ts";
-import { type Role, type Scope, SCOPES } from "../../../../src/core/access.ts";
-import { checked, DEFAULT_TENANT, type DeviceId, isDeviceId } from "../../../../src/core/id.ts";
-import { type DeviceAsk, Devices, type Enrolment } from "../../../../src/services/devices.ts";
-import type { DomainEvent } from "../../../../src/services/domain_event.ts";
-import { Hub } from "../../../../src/services/hub.ts";
-import { CountingRandom } from "../../../support/counting_random.ts";
-import { ManualClock } from "../../../support/manual_clock.ts";
-
-const HOST = { scopes: SCOPES };
-const PAIRING_ONLY = { scopes: ["operator.pairing"] };
-const OPERATOR_1 = { deviceId: deviceId(1), role: "operator" };
-const tenant = DEFAULT_TENANT;
-const silently = { silent: true };
-
-function registry() {
-  const hub = new Hub();
-  const events: DomainEvent[] = [];
-  hub.observe((_tenant, event) => events.push(event));
-  const devices = new Devices({
-    store: createMemoryStore(),
-    clock: new ManualClock(),
-    random: new CountingRandom(),
-    hub,
-    keyring: { secret: "0123456789abcdef0123456789abcdef" },
-  });
-  return { events, devices };
-}
-
-function deviceId(n: number): DeviceId {
-  return checked(n.toString(16).padStart(64, "0"), isDeviceId);
-}
-
-function ask(change: { role?: Role; scopes?: readonly Scope[] } = {}): DeviceAsk {
-  const { role = "operator", scopes = ["operator.read"] } = change;
-  return { deviceId: deviceId(1), publicKey: "key-1", role, scopes, about: { platform: "linux" } };
-}
-
-function tokenOf(enrolment: Enrolment) {
-  assert.ok(enrolment.status === "paired");
-  return enrolment.token;
-}
+import type { DeviceAsk } from "../../../../src/services/devices.ts";
+import {
+  ask,
+  deviceId,
+  HOST,
+  OPERATOR_1,
+  PAIRING_ONLY,
+  registry,
+  silently,
+  tenant,
+  tokenOf,
+} from "../../../support/device_stage.ts";
 
 Deno.test("who has less than a device neither rotates nor revokes its token, and nothing happens to it", async () => {
   const { devices, events } = registry();
