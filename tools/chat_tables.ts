@@ -31,7 +31,7 @@ import {
 } from "../src/protocols/chat/connection_house.ts";
 import { MAX_ANSWERS_AWAITED, MAX_EARLY_MESSAGES } from "../src/protocols/chat/machine.ts";
 import { MAX_MESSAGE_PICTURE_BYTES } from "../src/protocols/chat/message.ts";
-import { MAX_CHAT_BUFFERED_BYTES, MAX_CHAT_CONNECTIONS } from "../src/protocols/chat/mod.ts";
+import { MAX_BUFFERED_BYTES, MAX_CONNECTIONS } from "../src/protocols/chat/mod.ts";
 import { MAX_HELD, MAX_HELD_OF_SENDER } from "../src/protocols/chat/picture_holds.ts";
 import { MAX_PEER_ID_CHARS } from "../src/services/channel_name.ts";
 import { DEFAULT_POLL_HOURS, MAX_POLLS, MAX_VOTERS } from "../src/services/channel_polls.ts";
@@ -103,14 +103,14 @@ const LIMITS: readonly Limit[] = [
     "conversations",
     "the one it wrote to longest ago gives way",
   ],
-  ["What waits for a slow client", MAX_CHAT_BUFFERED_BYTES, "bytes", "close 1008 `slow consumer`"],
+  ["What waits for a slow client", MAX_BUFFERED_BYTES, "bytes", "close 1008 `slow consumer`"],
   [
     "Time in which a client that is behind takes nothing at all",
     STALL_DEADLINE_MS,
     "ms",
     "close 1008 `slow consumer`",
   ],
-  ["Connections", MAX_CHAT_CONNECTIONS, "connections", "close 1013"],
+  ["Connections", MAX_CONNECTIONS, "connections", "close 1013"],
   [
     "Connections of one address that wait for the identity service",
     IDENTIFYING_BOUNDS.perSource,

@@ -1,6 +1,7 @@
 /** Bounds the connections that have not proved yet who they are. */
 
 import { network } from "./host.ts";
+import type { Link } from "./link.ts";
 
 /** How many connections may wait at a gate. */
 export interface GateBounds {
@@ -65,5 +66,42 @@ export class HandshakeGate {
       if (largest === undefined || entries.size > largest.size) largest = entries;
     }
     return largest;
+  }
+}
+
+/** How long a link counts as unproved, and what it may do until then. */
+export interface WaitingOptions {
+  /** Whom it waits with; absent: it need not prove anything, so that it gives way to nobody. */
+  readonly gate: HandshakeGate | undefined;
+  readonly address: string;
+  /** What may be sent before it passes, in bytes over all messages. */
+  readonly maxBytes: number;
+}
+
+/** A link whose peer has not proved yet who it is. One that must give way at the gate is dropped. */
+export class WaitingLink {
+  readonly #link: Link;
+  /** Absent once it has left the gate. */
+  #leave: (() => void) | undefined;
+
+  constructor(link: Link, { gate, address, maxBytes }: WaitingOptions) {
+    this.#link = link;
+    link.allow(maxBytes);
+    this.#leave = gate?.enter(address, () => {
+      this.leave();
+      link.terminate();
+    });
+  }
+
+  /** It has proved who it is and may send what it likes. */
+  pass(): void {
+    this.leave();
+    this.#link.allow(undefined);
+  }
+
+  /** It waits no more, as it passed or is gone. Safe to call twice. */
+  leave(): void {
+    this.#leave?.();
+    this.#leave = undefined;
   }
 }

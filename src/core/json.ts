@@ -1,5 +1,7 @@
 /** JSON from strangers: parsed with bounds, so that no input costs more than its length. */
 
+import { utf8Text } from "./utf8_text.ts";
+
 /** Deepest nesting that is accepted; honest frames stay under ten. */
 export const MAX_JSON_DEPTH = 64;
 
@@ -29,7 +31,7 @@ export type JsonOutcome =
  * are not well-formed Unicode (a lone surrogate, which UTF-8 cannot carry).
  */
 export function parseJson(source: string | Uint8Array): JsonOutcome {
-  const text = source instanceof Uint8Array ? textOf(source) : source;
+  const text = source instanceof Uint8Array ? utf8Text(source) : source;
   if (text === undefined) return { ok: false, reason: "syntax" };
   if (text.length >= SCAN_FROM_CHARS) {
     const refusal = scan(text);
@@ -57,16 +59,6 @@ export function parseJson(source: string | Uint8Array): JsonOutcome {
 /** Whether a value is an object with members, neither null nor an array. */
 export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 const DEPTH_MESSAGE = `nested deeper than ${MAX_JSON_DEPTH} levels`;

@@ -1,5 +1,7 @@
 /** Lines of text apart from any I/O: bytes in at any split become lines. */
 
+import { utf8Text } from "./utf8_text.ts";
+
 /** Longest line of a line protocol, in bytes without its end; more ends the connection, as memory must be held for it. */
 export const MAX_LINE_BYTES = 64 * 1024;
 
@@ -111,7 +113,7 @@ export class LineReader {
   }
 
   #deliver(bytes: Uint8Array): void {
-    const text = textOf(bytes);
+    const text = utf8Text(bytes);
     const line = text?.trim();
     if (line === "") return;
     if (this.#first) {
@@ -137,13 +139,3 @@ export class LineReader {
 }
 
 const NOTHING = new Uint8Array(0);
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}

@@ -2,6 +2,7 @@
 
 import type { CallScope, Wire } from "../../core/driver.ts";
 import { describeError } from "../../core/error.ts";
+import { WaitingLink } from "../../core/handshake_gate.ts";
 import { checked, type ConnectionId, isConnectionId } from "../../core/id.ts";
 import type { Link, Outgoing } from "../../core/link.ts";
 import type { Machine } from "../../core/machine.ts";
@@ -34,9 +35,8 @@ export class ChatConnection implements Wire<ChatTypes> {
   readonly machine: Machine<ChatTypes>;
   readonly #house: ChatHouse;
   readonly #id: ConnectionId;
-  readonly #link: Link;
   readonly #arrival: Arrival;
-  #leaveGate: (() => void) | undefined;
+  readonly #waiting: WaitingLink;
 
   constructor(
     house: ChatHouse,
@@ -44,16 +44,14 @@ export class ChatConnection implements Wire<ChatTypes> {
   ) {
     const { random, settings } = house.options;
     this.#house = house;
-    this.#link = link;
     this.#arrival = arrival;
     this.#id = checked(random.uuid(), isConnectionId);
     this.machine = chatMachine(settings().manner);
-    link.allow(MAX_EARLY_BYTES);
-    // Where nobody is asked, nobody waits.
-    if (!settings().auth.enabled) return;
-    this.#leaveGate = house.gate.enter(arrival.address, () => {
-      this.#passGate();
-      link.terminate();
+    this.#waiting = new WaitingLink(link, {
+      // Where nobody is asked, nobody waits.
+      gate: settings().auth.enabled ? house.gate : undefined,
+      address: arrival.address,
+      maxBytes: MAX_EARLY_BYTES,
     });
   }
 
@@ -92,19 +90,13 @@ export class ChatConnection implements Wire<ChatTypes> {
   }
 
   ended(): void {
-    this.#passGate();
+    this.#waiting.leave();
     this.#house.depart(this.#arrival.address);
-  }
-
-  #passGate(): void {
-    this.#leaveGate?.();
-    this.#leaveGate = undefined;
   }
 
   async #identify({ signal }: CallScope<ChatValue>): Promise<ChatValue> {
     const identity = await this.#house.identify(this.#arrival, signal);
-    this.#passGate();
-    this.#link.allow(undefined);
+    this.#waiting.pass();
     return { kind: "identified", identity };
   }
 

@@ -13,10 +13,10 @@ export type { ChatOptions } from "./connection_house.ts";
 export type { ChatSettings } from "./settings.ts";
 
 /** Connections that the channel serves at once; one more is turned away. */
-export const MAX_CHAT_CONNECTIONS = 20_000;
+export const MAX_CONNECTIONS = 20_000;
 
 /** What may wait for a client that does not keep up, in bytes; more closes its connection with 1008. */
-export const MAX_CHAT_BUFFERED_BYTES = 1024 * 1024;
+export const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /** A file that a user brings. */
 export interface Upload {
@@ -51,10 +51,10 @@ export function createChat(options: ChatOptions): Chat {
     channel: house,
     settings,
     accept(link, { peer, shown }) {
-      const full = house.connections >= MAX_CHAT_CONNECTIONS;
+      const full = house.connections >= MAX_CONNECTIONS;
       if (full || !house.arrive(peer.ip)) return link.close(1013, "too many connections");
       const connection = new ChatConnection(house, { link, arrival: { shown, address: peer.ip } });
-      drive(connection, { link, schedule, maxBufferedBytes: MAX_CHAT_BUFFERED_BYTES });
+      drive(connection, { link, schedule, maxBufferedBytes: MAX_BUFFERED_BYTES });
     },
     async upload({ type, body, shown }, { peer, signal }) {
       const identity = await house.identify({ shown, address: peer.ip }, signal);

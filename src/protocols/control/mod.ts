@@ -41,8 +41,6 @@ export interface ControlOptions {
 export interface Control {
   /** Serves one connection until it closes. Who can reach the link may use every method. */
   accept(link: Link): void;
-  /** Connections that are open now. */
-  readonly connections: number;
 }
 
 /** Puts the wire together. */
@@ -78,10 +76,6 @@ class ControlWire implements Control {
       "Open connections of the control channel.",
       () => this.#connections,
     );
-  }
-
-  get connections(): number {
-    return this.#connections;
   }
 
   accept(link: Link): void {

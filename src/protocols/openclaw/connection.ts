@@ -1,15 +1,15 @@
 /** One connection of the OpenClaw wire: its machine, its codec, and what its calls do. */
 
-import { grants } from "../../core/access.ts";
+import { grants, type Principal } from "../../core/access.ts";
 import { createDispatch } from "../../core/dispatch.ts";
 import type { CallScope, Wire } from "../../core/driver.ts";
 import { describeError, Disconnect, GatewayError } from "../../core/error.ts";
+import { WaitingLink } from "../../core/handshake_gate.ts";
 import { checked, type ConnectionId, isConnectionId } from "../../core/id.ts";
 import type { Link, Outgoing } from "../../core/link.ts";
 import type { Machine } from "../../core/machine.ts";
 import type { Delivery } from "../../core/outbox.ts";
 import type { Peer } from "../../core/peer.ts";
-import type { Principal } from "../../core/access.ts";
 import type { DomainEvent } from "../../services/domain_event.ts";
 import type { PresentClient } from "../../services/presence_entry.ts";
 import { type Admission, admit } from "./admission.ts";
@@ -47,10 +47,8 @@ export class Connection implements Wire<OpenClawTypes> {
   readonly #house: ConnectionHouse;
   readonly #id: ConnectionId;
   readonly #nonce: string;
-  readonly #link: Link;
   readonly #peer: Peer;
-  /** Takes the connection off the gate; absent once it has left. */
-  #leaveGate: (() => void) | undefined;
+  readonly #waiting: WaitingLink;
   #admission: Admission | undefined;
   /** How often access had been withdrawn when the checks of the handshake began. */
   #withdrawals = 0;
@@ -61,7 +59,6 @@ export class Connection implements Wire<OpenClawTypes> {
   ) {
     const { clock, random } = house.options;
     this.#house = house;
-    this.#link = link;
     this.#peer = peer;
     this.#id = checked(random.uuid(), isConnectionId);
     this.#nonce = random.uuid();
@@ -70,12 +67,10 @@ export class Connection implements Wire<OpenClawTypes> {
       issuedAt: clock.now(),
       render: house.render,
     });
-    link.allow(MAX_HANDSHAKE_BYTES);
     house.connections++;
-    this.#leaveGate = house.gate.enter(peer.ip, () => {
-      this.#leave();
-      link.terminate();
-    });
+    const { gate } = house;
+    const rules = { gate, address: peer.ip, maxBytes: MAX_HANDSHAKE_BYTES };
+    this.#waiting = new WaitingLink(link, rules);
   }
 
   decode(data: string | Uint8Array): ClientFrame {
@@ -120,16 +115,11 @@ export class Connection implements Wire<OpenClawTypes> {
 
   ended({ sequence }: { readonly sequence: number }): void {
     this.#house.connections--;
-    this.#leave();
+    this.#waiting.leave();
     if (this.#admission === undefined) return;
     const { principal } = this.#admission;
     this.#house.journal.depart(principal.connection, principal, sequence);
     this.#house.options.services.presence.disconnected(principal.tenant, principal.connection);
-  }
-
-  #leave(): void {
-    this.#leaveGate?.();
-    this.#leaveGate = undefined;
   }
 
   async #admit(call: Extract<OpenClawCall, { kind: "admit" }>): Promise<OpenClawValue> {
@@ -143,8 +133,7 @@ export class Connection implements Wire<OpenClawTypes> {
     };
     const withdrawals = this.#house.withdrawals;
     const admission = await admit(request, services);
-    this.#leave();
-    this.#link.allow(undefined);
+    this.#waiting.pass();
     this.#admission = admission;
     this.#withdrawals = withdrawals;
     return { kind: "admitted", admission };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { HANDSHAKE_BOUNDS, HandshakeGate } from "../../../src/core/handshake_gate.ts";
+import { HANDSHAKE_BOUNDS, HandshakeGate, WaitingLink } from "../../../src/core/handshake_gate.ts";
+import type { Link } from "../../../src/core/link.ts";
 
 Deno.test("a source over its share of handshakes loses its oldest, others lose nothing", () => {
   const gate = new HandshakeGate();
@@ -34,4 +35,43 @@ Deno.test("over the total, the source with most handshakes loses its oldest", ()
   assert.deepEqual(evicted, ["big"]);
   first();
   assert.equal(gate.pending, HANDSHAKE_BOUNDS.total, "leaving twice counts once");
+});
+
+/** A link that keeps what is done to it. */
+function fakeLink() {
+  const done: string[] = [];
+  const link: Link = {
+    buffered: 0,
+    attach: () => {},
+    send: () => {},
+    close: () => {},
+    terminate: () => done.push("terminate"),
+    allow: (bytes) => done.push(`allow ${bytes ?? "all"}`),
+    pause: () => {},
+    resume: () => {},
+  };
+  return { link, done };
+}
+
+Deno.test("a link that waits is bounded until it passes; one that gives way is dropped, once", () => {
+  const gate = new HandshakeGate({ perSource: 1, total: 8 });
+  const [first, second] = [fakeLink(), fakeLink()];
+  const options = { gate, address: "203.0.113.1", maxBytes: 5 };
+  const late = new WaitingLink(first.link, options);
+  const waiting = new WaitingLink(second.link, options);
+  assert.deepEqual(first.done, ["allow 5", "terminate"]);
+  assert.equal(gate.pending, 1);
+  late.leave();
+  assert.equal(gate.pending, 1);
+  waiting.pass();
+  waiting.leave();
+  assert.equal(gate.pending, 0);
+  assert.deepEqual(second.done, ["allow 5", "allow all"]);
+});
+
+Deno.test("a link that need not prove anything gives way to nobody, but is bounded until it passes", () => {
+  const { link, done } = fakeLink();
+  const waiting = new WaitingLink(link, { gate: undefined, address: "x", maxBytes: 5 });
+  waiting.pass();
+  assert.deepEqual(done, ["allow 5", "allow all"]);
 });
