@@ -86,18 +86,13 @@ export function resolvePlaces(options: {
   return issues.length > 0 ? { ok: false, issues } : { ok: true, value: { stateDir, config } };
 }
 
-/** Where to listen and who may enter. */
-export interface ServeSettings {
+/** Where to listen and who may enter: without a secret where none is set, as one is made on first start. */
+export interface ServeSettings extends GatewaySecret {
   readonly port: Sourced<number>;
   /** As set: a word or an address. */
   readonly bind: Sourced<string>;
   /** What {@linkcode ServeSettings.bind} stands for on this machine. */
   readonly host: BindHost;
-  /** The shared secret that clients show. */
-  readonly mode: "token" | "password";
-  /** Absent where none is set: one is made on first start. */
-  readonly token: Sourced<string> | undefined;
-  readonly password: Sourced<string> | undefined;
 }
 
 /**
@@ -159,19 +154,19 @@ export function resolveServe(options: {
     const problem = secretProblem(tokenText.value);
     if (problem !== undefined) issues.push({ path: tokenText.path, message: problem });
   }
-  const { mode, token, password } = resolveSecret({ flags, env, auth: gateway.auth });
+  const secret = resolveSecret({ flags, env, auth: gateway.auth });
 
   if (issues.length > 0) return { ok: false, issues };
   const host = bindHost(bind.value, {
     ...(gateway.customBindHost === undefined ? {} : { customBindHost: gateway.customBindHost }),
     ...(addresses === undefined ? {} : { addresses }),
   });
-  return { ok: true, value: { port, bind, host, mode, token, password } };
+  return { ok: true, value: { port, bind, host, ...secret } };
 }
 
 /** The secret that guards the gateway. */
 export interface GatewaySecret {
-  /** Which of the two counts. */
+  /** Which of the two counts: what clients show. */
   readonly mode: "token" | "password";
   readonly token: Sourced<string> | undefined;
   readonly password: Sourced<string> | undefined;

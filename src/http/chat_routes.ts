@@ -7,7 +7,7 @@ import type { Peer } from "../core/peer.ts";
 import type { Arrival, Serve } from "../core/serve.ts";
 import type { ServerSocket } from "../core/web_socket.ts";
 import { MAX_CHAT_MESSAGE_BYTES } from "../protocols/chat/codec.ts";
-import type { Chat } from "../protocols/chat/mod.ts";
+import { type Chat, MediaRefused } from "../protocols/chat/mod.ts";
 import type { Mount } from "./mount.ts";
 import { peerOf } from "./peer.ts";
 import { hostRefusal, problem, SECURITY_HEADERS } from "./refusal.ts";
@@ -123,16 +123,18 @@ async function upload(
   }
 }
 
-const STATUS: Readonly<Record<string, number>> = { type: 415, size: 413, path: 400, full: 507 };
+const STATUS: Readonly<Record<MediaRefused["reason"], number>> = {
+  type: 415,
+  size: 413,
+  path: 400,
+  full: 507,
+};
 
 function refusalOf(error: unknown, headers: Readonly<Record<string, string>>): Response {
   if (error instanceof Disconnect) {
     return problem(401, error.answer?.message ?? error.reason, headers);
   }
   if (error instanceof GatewayError) return problem(429, error.message, headers);
-  if (error instanceof Error && "reason" in error && typeof error.reason === "string") {
-    const status = STATUS[error.reason];
-    if (status !== undefined) return problem(status, error.message, headers);
-  }
+  if (error instanceof MediaRefused) return problem(STATUS[error.reason], error.message, headers);
   throw error;
 }

@@ -9,6 +9,7 @@ import { ChatConnection } from "./connection.ts";
 import { ChatHouse, type ChatOptions } from "./connection_house.ts";
 import type { ChatSettings } from "./settings.ts";
 
+export { MediaRefused } from "../../ports/media.ts";
 export type { ChatOptions } from "./connection_house.ts";
 export type { ChatSettings } from "./settings.ts";
 
