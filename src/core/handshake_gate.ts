@@ -69,7 +69,7 @@ export class HandshakeGate {
   }
 }
 
-/** How long a link counts as unproved, and what it may do until then. */
+/** How a link waits. */
 export interface WaitingOptions {
   /** Whom it waits with; absent: it need not prove anything, so that it gives way to nobody. */
   readonly gate: HandshakeGate | undefined;
