@@ -1,44 +1,34 @@
 /** Runs: a message goes into a session, a model answers, everyone who watches sees it happen. */
 
 import type { Principal } from "../core/access.ts";
-import { describeError, GatewayError, invalidRequest } from "../core/error.ts";
+import { describeError, invalidRequest } from "../core/error.ts";
 import type { SessionKey, TenantId } from "../core/id.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import { type Store, StoreConflict } from "../ports/store.ts";
+import type { Store } from "../ports/store.ts";
 import type { Agents } from "./agents.ts";
 import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
-import { statusText } from "./chat_directive.ts";
 import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
 import { EndedRuns, nameOf } from "./ended_runs.ts";
 import type { Hub } from "./hub.ts";
-import { KeyedMutex } from "./keyed_mutex.ts";
-import { keptRecord, LiveRun } from "./live_run.ts";
+import { LiveRun } from "./live_run.ts";
 import { LiveRuns } from "./live_runs.ts";
 import type { Models } from "./models.ts";
 import { answer, type Facts } from "./run_answer.ts";
 import { logFailure, saveEnding } from "./run_ending.ts";
 import { type Outcome, settledOutcome } from "./run_execution.ts";
 import { gatherFacts } from "./run_facts.ts";
+import { RunIntake } from "./run_intake.ts";
 import { partyOf, type RunParty } from "./run_party.ts";
 import { RunQueue } from "./run_queue.ts";
-import {
-  isRunId,
-  RUN_RECORD_KIND,
-  type RunRecord,
-  RunRecords,
-  SWEEP_EVERY_RUNS,
-  toRunId,
-} from "./run_record.ts";
+import { isRunId, type RunRecord, RunRecords, SWEEP_EVERY_RUNS, toRunId } from "./run_record.ts";
 import { recoverRuns } from "./run_recovery.ts";
 import {
   type AbortOutcome,
-  allowed,
   checkRequest,
   directiveOf,
   fingerprintOfRequest,
   keyReused,
-  notStored,
   reportOf,
   type RunReport,
   type RunRequest,
@@ -106,10 +96,9 @@ export class Runs {
   readonly #queue: RunQueue;
   readonly #waiters: RunWaiters;
   readonly #live = new LiveRuns();
-  readonly #claims = new KeyedMutex();
   readonly #ended: EndedRuns;
+  readonly #intake: RunIntake;
   #started = 0;
-  #stopping = false;
 
   constructor(parts: RunParts) {
     const { clock, store, options } = parts;
@@ -120,6 +109,16 @@ export class Runs {
     });
     this.#waiters = new RunWaiters({ clock });
     this.#ended = new EndedRuns({ records: this.#records, clock });
+    this.#intake = new RunIntake({
+      ...parts,
+      records: this.#records,
+      queue: this.#queue,
+      live: this.#live,
+      ended: this.#ended,
+      waiters: this.#waiters,
+      facts: (run, entry) => this.#facts(run, entry),
+      execute: (run, done) => this.#execute(run, done),
+    });
   }
 
   /** How many runs run and wait, over all tenants. */
@@ -161,7 +160,8 @@ export class Runs {
       if (live === undefined) {
         const acceptedAt = this.#parts.clock.now();
         const run = new LiveRun({ tenant, runId, acceptedAt, party }, request);
-        const outcome = await this.#claim(run, { request, directive });
+        const outcome = await this.#intake.take(run, { request, directive });
+        if (outcome?.status === "accepted") this.#countStart(tenant);
         if (outcome !== undefined) return outcome;
       } else if (await live.claimed.promise) {
         if (live.fingerprint !== await fingerprintOfRequest(request)) throw keyReused(runId);
@@ -240,127 +240,13 @@ export class Runs {
 
   /** Aborts every run and waits until what they said is stored, at most {@linkcode STOP_DEADLINE_MS}. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#intake.close();
     const runs = [...this.#live.all()];
     const ended = this.#abortAll(runs, "shutdown").then(() => allEnded(runs));
     const deadline = Promise.withResolvers<void>();
     const cancel = this.#parts.clock.after(STOP_DEADLINE_MS, () => deadline.resolve());
     await Promise.race([ended, deadline.promise]);
     cancel();
-  }
-
-  // Accepting.
-
-  /**
-   * Stores the message of a run, unless its key is known. Undefined: another process was faster. The run
-   * is live from the first moment, so that an abort right behind the message finds it; messages of one
-   * session are stored in the order of the calls.
-   */
-  async #claim(
-    run: LiveRun,
-    { request, directive }: { request: RunRequest; directive: "status" | undefined },
-  ): Promise<StartOutcome | undefined> {
-    const { tenant, runId, terms } = run;
-    this.#live.add(run);
-    try {
-      return await this.#claims.run(nameOf(tenant, terms.sessionKey), {
-        name: terms.requestedKey,
-        work: () => this.#admit(run, { request, directive }),
-      });
-    } catch (error) {
-      run.place?.leave();
-      if (error instanceof StoreConflict && error.key.kind === RUN_RECORD_KIND) return undefined;
-      if (error instanceof GatewayError) throw error;
-      this.#parts.log.write("error", "message not stored", { runId, error: describeError(error) });
-      throw notStored(error);
-    } finally {
-      const accepted = run.phase !== "claiming";
-      if (!accepted) this.#live.delete(run);
-      run.claimed.resolve(accepted);
-    }
-  }
-
-  async #admit(
-    run: LiveRun,
-    { request, directive }: { request: RunRequest; directive: "status" | undefined },
-  ): Promise<StartOutcome> {
-    const { tenant, runId } = run;
-    let revision: number | undefined;
-    if (run.repeatable) {
-      run.fingerprint = await fingerprintOfRequest(request);
-      const found = await this.#ended.lookUp(tenant, runId);
-      if (found.known !== undefined) {
-        if (found.known.fingerprint !== run.fingerprint) throw keyReused(runId);
-        return { status: "ended", runId, record: found.known };
-      }
-      revision = found.revision;
-    }
-    if (this.#stopping) throw unavailable("the gateway is stopping; send it again in a moment");
-    return directive === "status"
-      ? await this.#acceptStatus(run, { request, revision })
-      : await this.#accept(run, { request, revision });
-  }
-
-  async #accept(
-    run: LiveRun,
-    { request, revision }: { request: RunRequest; revision: number | undefined },
-  ): Promise<StartOutcome> {
-    const { tenant, runId, acceptedAt, party, terms } = run;
-    const { sessionKey, requestedKey: label } = terms;
-    const work = (done: () => void) => this.#execute(run, done);
-    const place = this.#queue.reserve(nameOf(tenant, sessionKey), { work, party, label });
-    run.place = place;
-    const { entry } = await this.#parts.sessions.append(tenant, sessionKey, {
-      messages: [run.questionMessage(request)],
-      // To change whom an existing session belongs to takes more than the right to write into it.
-      change: (before, { isNew }) => ({
-        ...(isNew ? { ...before, spawnedBy: request.spawnedBy } : allowed(before)),
-        ...request.origin,
-      }),
-      ...(run.repeatable
-        ? { alongside: [this.#records.put(tenant, runId, run.openRecord(), revision)] }
-        : { run: "opens" }),
-    });
-    run.sessionId = entry.sessionId;
-    run.phase = "waiting";
-    this.#countStart(tenant);
-    const begin = (): void => place.begin();
-    return { status: "accepted", runId, acceptedAt, begin, ended: run.ended.promise };
-  }
-
-  /** Answers `/status` itself: message and answer are stored together, the run is over before it begins. */
-  async #acceptStatus(
-    run: LiveRun,
-    { request, revision }: { request: RunRequest; revision: number | undefined },
-  ): Promise<StartOutcome> {
-    const { tenant, runId, acceptedAt } = run;
-    const { sessionKey, requestedKey } = run.terms;
-    const { hub, sessions } = this.#parts;
-    const entry = await sessions.get(tenant, sessionKey);
-    const text = statusText(await this.#facts(run, entry));
-    const outcome: Outcome = { kind: "ok", text, stopReason: "injected" };
-    run.startedAt = acceptedAt;
-    const record = keptRecord(run.endRecord(outcome, acceptedAt));
-    await sessions.append(tenant, sessionKey, {
-      messages: [run.questionMessage(request), ...run.answerMessages(outcome, acceptedAt)],
-      change: allowed,
-      alongside: [this.#records.put(tenant, runId, record, revision)],
-    });
-    this.#ended.remember(tenant, runId, record);
-    this.#countStart(tenant);
-    const begin = (): void => {
-      const at = acceptedAt;
-      const event = {
-        type: "session.message",
-        sequence: 1,
-        runId,
-        sessionKey,
-        requestedKey,
-      } as const;
-      hub.publish(tenant, { ...event, at, text });
-      this.#waiters.notify(nameOf(tenant, runId), record);
-    };
-    return { status: "accepted", runId, acceptedAt, begin, ended: Promise.resolve(record) };
   }
 
   /** The end of a run; undefined while it goes on, and for one that nobody asked for. */
