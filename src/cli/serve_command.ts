@@ -1,5 +1,8 @@
 /** `serve`: runs the gateway until it is told to stop. */
 
+import process from "node:process";
+import { collectGarbage, collectWhenIdle } from "../adapters/idle_collector.ts";
+import { systemClock } from "../adapters/system_clock.ts";
 import { SecretFileError } from "../adapters/disk_secret.ts";
 import { StateLockError } from "../adapters/state_lock.ts";
 import { SETTING_VARIABLES } from "../config.ts";
@@ -46,6 +49,15 @@ export async function serveCommand(
     gateway.stop("gateway stopping").catch(failed.reject);
   });
   const unguard = surviveRejections(terminal);
+  const uncollect = collectWhenIdle({
+    clock: systemClock,
+    spentMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1_000;
+    },
+    heapBytes: () => Deno.memoryUsage().heapTotal,
+    collect: collectGarbage,
+  });
   try {
     announce(terminal, gateway, flags);
     await Promise.race([gateway.ready, forced.promise, failed.promise]);
@@ -57,6 +69,7 @@ export async function serveCommand(
   } finally {
     undo();
     unguard();
+    uncollect();
   }
 }
 
