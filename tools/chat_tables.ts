@@ -9,6 +9,7 @@ import {
 } from "../src/adapters/disk_media.ts";
 import { websocketChannel } from "../src/config/chat_schema.ts";
 import { type Setting, settingsAlong } from "../src/config/setting_tree.ts";
+import { checked } from "../src/core/id.ts";
 import { MAX_JSON_DEPTH } from "../src/core/json.ts";
 import { STALL_DEADLINE_MS } from "../src/core/driver.ts";
 import {
@@ -41,6 +42,7 @@ import {
   SENT_RETENTION_MS,
 } from "../src/services/channels.ts";
 import { MAX_DYNAMIC_AGENTS } from "../src/services/dynamic_agents.ts";
+import { isRunId } from "../src/services/run_record.ts";
 import { PARTIAL_INTERVAL_MS } from "../src/services/run_text.ts";
 import { markdownTable } from "./generated_section.ts";
 import { type Limit, limitTable, overflowText } from "./wire_tables.ts";
@@ -64,11 +66,13 @@ const MEMBERS: Readonly<Record<keyof typeof ChatSend.entries, string>> = {
   customData: "an object for the agent, kept under one key",
 };
 
+const RUN = checked("r1", isRunId);
+
 const FRAMES: readonly (readonly [frame: ServerFrame, when: string])[] = [
   [{ kind: "greeting" }, "the connection is open"],
   [{ kind: "typing", messageId: "m1" }, "the message is stored; again when its turn comes"],
   [
-    { kind: "stream", messageId: "m1", content: "Hello the", cumulative: true },
+    { kind: "stream", runId: RUN, messageId: "m1", content: "Hello the", cumulative: true },
     'the answer grows; all of it so far, or with `streamMode: "delta"` what is new',
   ],
   [

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { isJsonObject, parseJson } from "../../core/json.ts";
 import type { Delivery } from "../../core/outbox.ts";
 import type { Json } from "../../ports/store.ts";
+import type { RunId } from "../../services/domain_event.ts";
 
 /** Longest message of a client, in bytes; a longer one closes the connection with 1009. */
 export const MAX_CHAT_MESSAGE_BYTES = 1024 * 1024;
@@ -53,6 +54,8 @@ export type ServerFrame =
   | { readonly kind: "typing"; readonly messageId: string }
   | {
     readonly kind: "stream";
+    /** Whose answer it is; not written: in a group two members may give their messages one id. */
+    readonly runId: RunId;
     readonly messageId: string;
     readonly content: string;
     /** `content` is all so far, so that a later frame replaces this one. */
@@ -132,7 +135,7 @@ export function encodeFrame(frame: ServerFrame): string {
 export function deliveryOf(frame: ServerFrame): Delivery {
   if (frame.kind === "typing") return TYPING;
   if (frame.kind !== "stream" || !frame.cumulative) return KEPT;
-  return { sequenced: true, overflow: "coalesce", key: frame.messageId };
+  return { sequenced: true, overflow: "coalesce", key: frame.runId };
 }
 
 const TYPING: Delivery = { sequenced: true, overflow: "drop" };

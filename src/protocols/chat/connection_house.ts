@@ -225,18 +225,19 @@ export class ChatHouse implements Channel {
     if (event.type !== "run") return;
     const watch = this.#watches.get(event.runId);
     if (watch === undefined) return;
-    const { step } = event;
+    const { runId, step } = event;
     const { connection, messageId, group } = watch;
     if (step.kind !== "start" && step.kind !== "text") {
-      this.#watches.delete(event.runId);
+      this.#watches.delete(runId);
       watch.ended?.();
       this.#lastOutboundAt = event.at;
       this.messages.add("out");
     }
-    this.#audience.tell(connection, { kind: "step", messageId, step, own: true });
+    const told = { kind: "step", runId, messageId, step } as const;
+    this.#audience.tell(connection, { ...told, own: true });
     if (group === undefined) return;
     for (const id of this.#audience.of(group)) {
-      if (id !== connection) this.#audience.tell(id, { kind: "step", messageId, step, own: false });
+      if (id !== connection) this.#audience.tell(id, { ...told, own: false });
     }
   }
 

@@ -13,7 +13,7 @@ import {
   type Step,
   type WireTypes,
 } from "../../core/machine.ts";
-import type { RunStep } from "../../services/domain_event.ts";
+import type { RunId, RunStep } from "../../services/domain_event.ts";
 import { blocksOf } from "./blocks.ts";
 import {
   type ChatMessage,
@@ -54,6 +54,7 @@ export type ChatEvent =
   /** A run went on; `own`: this connection asked for it, so that one of its answers is awaited no more. */
   | {
     readonly kind: "step";
+    readonly runId: RunId;
     readonly messageId: string;
     readonly step: RunStep;
     readonly own: boolean;
@@ -157,7 +158,7 @@ function notify(state: ChatState, event: ChatEvent, manner: ChatManner): Next {
   if (event.kind === "leave") return [state, [closing(1000, event.reason)]];
   if (state.phase !== "open") return [state, NOTHING];
   if (event.kind === "told") return [state, finals(event, manner)];
-  const { messageId, step, own } = event;
+  const { runId, messageId, step, own } = event;
   const done = step.kind !== "start" && step.kind !== "text";
   const next = done && own ? { ...state, awaited: state.awaited - 1 } : state;
   switch (step.kind) {
@@ -168,7 +169,8 @@ function notify(state: ChatState, event: ChatEvent, manner: ChatManner): Next {
       // Every part repeats all text: a few in a second are enough for the eye.
       if (cumulative && !step.partial) return [next, NOTHING];
       const content = cumulative ? step.text : step.delta;
-      return [next, [{ type: "send", frame: { kind: "stream", messageId, content, cumulative } }]];
+      const frame = { kind: "stream", runId, messageId, content, cumulative } as const;
+      return [next, [{ type: "send", frame }]];
     }
     case "end":
       return [next, finals({ messageId, text: step.text }, manner)];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { checked } from "../../../../src/core/id.ts";
 import {
   decodeFrame,
   deliveryOf,
@@ -9,6 +10,9 @@ import {
   MAX_QUOTE_CHARS,
   type ServerFrame,
 } from "../../../../src/protocols/chat/codec.ts";
+import { isRunId } from "../../../../src/services/run_record.ts";
+
+const RUN = checked("r1", isRunId);
 
 const send = (more: Readonly<Record<string, unknown>>): string =>
   JSON.stringify({ type: "chat.send", content: "hi", ...more });
@@ -107,7 +111,7 @@ Deno.test("frames are written as the document has them", () => {
     ],
     [{ kind: "typing", messageId: "m" }, '{"type":"chat.typing","messageId":"m"}'],
     [
-      { kind: "stream", messageId: "m", content: "a", cumulative: true },
+      { kind: "stream", runId: RUN, messageId: "m", content: "a", cumulative: true },
       '{"type":"chat.stream","messageId":"m","content":"a","done":false}',
     ],
     [
@@ -128,9 +132,10 @@ Deno.test("a slow client loses typing, gets the newest text, and keeps the order
     const { sequenced, overflow } = deliveryOf(frame);
     return [sequenced, overflow];
   };
-  const stream = { kind: "stream", messageId: "m", content: "a" } as const;
+  const stream = { kind: "stream", runId: RUN, messageId: "m", content: "a" } as const;
   assert.deepEqual(verdicts({ kind: "typing", messageId: "m" }), [true, "drop"]);
   assert.deepEqual(verdicts({ ...stream, cumulative: true }), [true, "coalesce"]);
+  assert.equal(deliveryOf({ ...stream, cumulative: true }).key, RUN);
   assert.deepEqual(verdicts({ ...stream, cumulative: false }), [true, "disconnect"]);
   assert.deepEqual(verdicts({ kind: "final", messageId: "m", content: "" }), [true, "disconnect"]);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { LINK_HIGH_WATER_BYTES } from "../../../../src/core/outbox.ts";
 import { GUESTS_OF_ADDRESS } from "../../../../src/protocols/chat/connection_house.ts";
 import { MAX_HELD_OF_SENDER } from "../../../../src/protocols/chat/picture_holds.ts";
 import { type ChatStage, setChatStage } from "../../../support/chat_stage.ts";
@@ -86,6 +87,42 @@ Deno.test("guests of one address share a bound, whatever they call themselves; u
     assert.equal(errors.length, guests ? 1 : 0);
     if (guests) assert.match(String(errors[0]), /more than 10 messages in a minute/);
   }
+});
+
+Deno.test("in a group, messages of one id do not take each other's parts from a slow reader", async () => {
+  const stage = setChatStage();
+  const say = async (link: StageLink) => {
+    link.receive(JSON.stringify({ ...GROUP, content: "hi", messageId: "m1" }));
+    await quiet();
+  };
+  const [ann, bob] = [
+    await open(stage, { senderId: "ann" }),
+    await open(stage, { senderId: "bob" }),
+  ];
+  await say(bob);
+  stage.model.call(0).end();
+  await quiet();
+  heard(bob);
+  bob.stall();
+  const to = { kind: "group", id: "team", guest: false } as const;
+  stage.chat.channel.deliver({ to, messageId: "m", text: "x".repeat(1.2 * LINK_HIGH_WATER_BYTES) });
+  for (const [at, link] of [ann, bob].entries()) {
+    await say(link);
+    const call = stage.model.call(at + 1);
+    call.text(`part ${at}`);
+    await stage.clock.advance(1_000);
+    await quiet();
+    call.end();
+    await quiet();
+  }
+  bob.drain();
+  const last = heard(bob).slice(-4).map(({ type, content }) => [type, content]);
+  assert.deepEqual(last, [
+    ["chat.stream", "part 0"],
+    ["chat.response", "part 0"],
+    ["chat.stream", "part 1"],
+    ["chat.response", "part 1"],
+  ]);
 });
 
 Deno.test("the log says that the identity service is silent, once a minute, without its secrets", async () => {

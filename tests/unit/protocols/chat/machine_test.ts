@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError, invalidRequest } from "../../../../src/core/error.ts";
+import { checked } from "../../../../src/core/id.ts";
 import type { Effect } from "../../../../src/core/machine.ts";
 import {
   type ClientFrame,
@@ -16,7 +17,9 @@ import {
   MAX_EARLY_MESSAGES,
 } from "../../../../src/protocols/chat/machine.ts";
 import type { RunStep } from "../../../../src/services/domain_event.ts";
+import { isRunId } from "../../../../src/services/run_record.ts";
 
+const RUN = checked("r1", isRunId);
 const MANNER: ChatManner = { streamMode: "cumulative", blockChars: 10 };
 const IDENTITY: Identity = { userId: "ann", verified: true, guest: false, passing: false };
 
@@ -48,7 +51,10 @@ function opened(manner: ChatManner = MANNER) {
   const [first] = machine.open();
   const [state] = machine.step(first, { type: "result", call, outcome, last: true });
   const event = (state: ChatState, step: RunStep, own = true) =>
-    machine.step(state, { type: "event", event: { kind: "step", messageId: "m1", step, own } });
+    machine.step(state, {
+      type: "event",
+      event: { kind: "step", runId: RUN, messageId: "m1", step, own },
+    });
   return { machine, state, event };
 }
 
@@ -95,6 +101,7 @@ Deno.test("an answer is told in parts and blocks", () => {
   const text = { kind: "text", delta: "b", text: "ab" } as const;
   const part = (content: string, cumulative: boolean) => ({
     kind: "stream",
+    runId: RUN,
     messageId: "m1",
     content,
     cumulative,
