@@ -38,7 +38,7 @@ export interface Channel {
   state(): ChannelState;
   /** How many connections {@linkcode deliver} would reach now. */
   reach(to: ChannelPeer): number;
-  /** Writes to everyone whom {@linkcode reach} counts; returns how many they were. */
+  /** Writes to everyone of the conversation; returns how many it was given to. */
   deliver(message: OutboundMessage): number;
   /** Ends every connection; returns how many they were. They may come back. */
   disconnectAll(): number;

@@ -95,6 +95,11 @@ export class ChannelPolls {
     ];
   }
 
+  /** The writes that take back what {@linkcode asking} stored. */
+  unasking(id: string): readonly StoreWrite[] {
+    return [this.#polls.remove(this.#parts.tenant, id)];
+  }
+
   /** Takes answers to a poll that was stored from now on. */
   asked(id: string, poll: Poll): void {
     this.#remember(id, poll);

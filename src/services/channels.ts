@@ -152,7 +152,8 @@ export class Channels {
 
   /**
    * Writes to everyone of a conversation who is connected. Throws `INVALID_REQUEST` for what cannot be
-   * sent, and `UNAVAILABLE` when nobody is connected, in which case the key is not used up.
+   * sent, and `UNAVAILABLE` when nobody was reached, also where the last of them left meanwhile; the key is
+   * not used up then.
    */
   async send(tenant: TenantId, request: SendRequest): Promise<SendReceipt> {
     const text = [request.message, ...request.mediaUrls].filter((part) => part !== "").join("\n");
@@ -192,23 +193,29 @@ export class Channels {
       text: () => pollText(poll),
       closesAt: poll.closesAt,
       alongside: () => polls.asking(pollId, poll),
-      then: () => polls.asked(pollId, poll),
+      reached: () => polls.asked(pollId, poll),
+      undo: () => polls.unasking(pollId),
     });
     const now = await polls.get(pollId) ?? poll;
     const voters = Object.keys(now.votes).length;
     return { ...receipt, pollId, voters, answers: pollCounts(now) };
   }
 
-  /** Sends once for each key. */
+  /**
+   * Sends once for each key. The key is stored first, so that nothing is said twice; a process that dies between
+   * the two has said it to nobody although its key counts as used.
+   */
   #once(
     tenant: TenantId,
-    { request, print, text, closesAt, alongside, then }: {
+    { request, print, text, closesAt, alongside, reached, undo }: {
       readonly request: Addressed & Pick<Partial<SendRequest>, "mirror">;
       readonly print: string;
       readonly text: () => string;
       readonly closesAt?: number;
       readonly alongside?: () => Promise<readonly StoreWrite[]>;
-      readonly then?: () => void;
+      readonly reached?: () => void;
+      /** Takes back what was stored alongside, where nobody was reached. */
+      readonly undo?: () => readonly StoreWrite[];
     },
   ): Promise<SendReceipt> {
     const { idempotencyKey: key, mirror } = request;
@@ -233,8 +240,11 @@ export class Channels {
       };
       const put = this.#sent.put(tenant, key, sent, known.revision);
       await store.commit([put, ...await alongside?.() ?? []]);
-      then?.();
-      channel.deliver({ to, messageId, text: text() });
+      if (channel.deliver({ to, messageId, text: text() }) === 0) {
+        await store.commit([this.#sent.remove(tenant, key), ...undo?.() ?? []]);
+        throw nobody(to);
+      }
+      reached?.();
       if (mirror !== undefined) await runs.inject(tenant, { ...mirror, message: text() });
       this.#sweep(tenant);
       return receiptOf(key, sent);

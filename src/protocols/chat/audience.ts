@@ -7,9 +7,12 @@ import type { ChatEvent } from "./machine.ts";
 /** Conversations that one connection hears of; the one that it wrote to longest ago gives way. */
 export const MAX_CONVERSATIONS = 64;
 
+/** What a connection is told with; it returns whether the connection may be told that. */
+export type Listener = (event: ChatEvent) => boolean;
+
 /** A connection that was identified. */
 interface Member {
-  readonly listener: (event: ChatEvent) => void;
+  readonly listener: Listener;
   /** The conversations that it hears of, the newest last. Bounded by {@linkcode MAX_CONVERSATIONS}. */
   readonly conversations: Set<string>;
 }
@@ -26,7 +29,7 @@ export class Audience {
   }
 
   /** Tells a connection what concerns it, until the returned function is called. */
-  enter(id: ConnectionId, listener: (event: ChatEvent) => void): () => void {
+  enter(id: ConnectionId, listener: Listener): () => void {
     this.#members.set(id, { listener, conversations: new Set() });
     return () => this.#leave(id);
   }
@@ -56,9 +59,9 @@ export class Audience {
     return [...this.#conversations.get(name) ?? []];
   }
 
-  /** Tells one connection, where it is there. */
-  tell(id: ConnectionId, event: ChatEvent): void {
-    this.#members.get(id)?.listener(event);
+  /** Tells one connection; whether it is there and may be told. */
+  tell(id: ConnectionId, event: ChatEvent): boolean {
+    return this.#members.get(id)?.listener(event) === true;
   }
 
   /** Tells every connection; how many there were. */

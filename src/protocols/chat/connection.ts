@@ -80,6 +80,7 @@ export class ChatConnection implements Wire<ChatTypes> {
       listener: (event) => {
         const counts = event.kind === "leave" || stillCounts(identity, settings().auth);
         listener(counts ? event : { kind: "leave", reason: "connect again with a token" });
+        return counts;
       },
     });
   }

@@ -20,7 +20,7 @@ import type { Random } from "../../ports/random.ts";
 import type { ChannelInbox } from "../../services/channel_inbox.ts";
 import type { DomainEvent, RunId } from "../../services/domain_event.ts";
 import type { Hub } from "../../services/hub.ts";
-import { Audience } from "./audience.ts";
+import { Audience, type Listener } from "./audience.ts";
 import { type Arrival, identify, type Identity } from "./identity.ts";
 import type { ChatEvent } from "./machine.ts";
 import { tooMany } from "./message.ts";
@@ -178,7 +178,7 @@ export class ChatHouse implements Channel {
     id: ConnectionId,
     { own, listener }: {
       readonly own: ChannelPeer;
-      readonly listener: (event: ChatEvent) => void;
+      readonly listener: Listener;
     },
   ): () => void {
     const leave = this.#audience.enter(id, listener);
@@ -265,13 +265,15 @@ export class ChatHouse implements Channel {
   }
 
   deliver({ to, messageId, text }: OutboundMessage): number {
-    const heard = this.#audience.of(peerName(to));
-    for (const id of heard) this.#audience.tell(id, { kind: "told", messageId, text });
-    if (heard.length > 0) {
+    let reached = 0;
+    for (const id of this.#audience.of(peerName(to))) {
+      if (this.#audience.tell(id, { kind: "told", messageId, text })) reached++;
+    }
+    if (reached > 0) {
       this.#lastOutboundAt = this.options.clock.now();
       this.messages.add("out");
     }
-    return heard.length;
+    return reached;
   }
 
   disconnectAll(): number {

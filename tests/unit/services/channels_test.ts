@@ -8,6 +8,7 @@ import {
   peerName,
   peerOf,
 } from "../../../src/ports/channel.ts";
+import type { Store } from "../../../src/ports/store.ts";
 import { ChannelPolls, MAX_POLL_HOURS } from "../../../src/services/channel_polls.ts";
 import { Channels, MAX_OUTBOUND_CHARS } from "../../../src/services/channels.ts";
 import { CountingRandom } from "../../support/counting_random.ts";
@@ -31,7 +32,11 @@ function stage(store = createMemoryStore()) {
       connections: 1,
     }),
     reach: (to) => there.has(peerName(to)) ? 1 : 0,
-    deliver: (message) => sent.push(message),
+    deliver: (message) => {
+      if (!there.has(peerName(message.to))) return 0;
+      sent.push(message);
+      return 1;
+    },
     disconnectAll: () => 3,
   };
   const clock = new ManualClock();
@@ -95,6 +100,46 @@ Deno.test("nobody there: it is said, and the key is not used up", async () => {
   there.add("direct:bob");
   await channels.send(DEFAULT_TENANT, request);
   assert.deepEqual(sent.map(({ to }) => to.id), ["bob"]);
+});
+
+Deno.test("the last of them leaves meanwhile: it is said, nothing is kept, and the key sends later", async () => {
+  const store = createMemoryStore();
+  const leaving: Store = {
+    get: (key) => store.get(key),
+    list: (query) => store.list(query),
+    count: (query) => store.count(query),
+    read: (stream, range) => store.read(stream, range),
+    length: (stream) => store.length(stream),
+    close: () => store.close(),
+    commit: async (writes) => {
+      const result = await store.commit(writes);
+      there.delete("direct:ann");
+      return result;
+    },
+  };
+  const { channels, polls, there, sent, injected } = stage(leaving);
+  const mirror = { sessionKey: checked("agent:main:main", isSessionKey), requestedKey: "main" };
+  const works = [
+    () => channels.send(DEFAULT_TENANT, { ...SEND, mirror }),
+    () => channels.poll(DEFAULT_TENANT, POLL),
+  ];
+  for (const work of works) {
+    assert.match(await refusal(work()), /^UNAVAILABLE nobody "ann" is connected/);
+    assert.match(await refusal(work()), /^UNAVAILABLE nobody "ann" is connected/);
+    there.add("direct:ann");
+  }
+  const peer = { kind: "direct", id: "ann", guest: false } as const;
+  const vote = { channel: "websocket", peer, sender: "ann", text: "1" };
+  assert.equal(await polls.answer(vote), undefined);
+  for (const kind of ["sent", "poll"]) {
+    assert.equal(await store.count({ tenant: DEFAULT_TENANT, kind }), 0);
+  }
+  assert.deepEqual([sent, injected], [[], []]);
+  // Nobody leaves any more.
+  const { channels: later, sent: said } = stage(store);
+  await later.send(DEFAULT_TENANT, { ...SEND, mirror });
+  await later.send(DEFAULT_TENANT, { ...SEND, mirror });
+  assert.equal(said.length, 1);
 });
 
 Deno.test("links stand below the message; a named session holds it as well", async () => {

@@ -13,7 +13,11 @@ function audienceOf(...names: readonly string[]) {
   const told = new Map<string, number>();
   const leave = new Map<string, () => void>();
   for (const name of names) {
-    const listener = () => told.set(name, (told.get(name) ?? 0) + 1);
+    const listener = () => {
+      told.set(name, (told.get(name) ?? 0) + 1);
+      // The one named so may not be told any more.
+      return name !== "void";
+    };
     leave.set(name, audience.enter(id(name), listener));
   }
   return { audience, told, leave };
@@ -37,6 +41,12 @@ Deno.test("a conversation is heard by those who joined it, until they leave", ()
   assert.deepEqual([...told], [["a", 1], ["b", 2], ["c", 1]]);
   leave.get("b")?.();
   assert.deepEqual(audience.of(team), []);
+});
+
+Deno.test("who is not there, or may not be told, was not told", () => {
+  const { audience } = audienceOf("a", "void");
+  const told = ["a", "void", "nobody"].map((name) => audience.tell(id(name), LEAVE));
+  assert.deepEqual(told, [true, false, false]);
 });
 
 Deno.test("of too many conversations the one written to longest ago gives way", () => {

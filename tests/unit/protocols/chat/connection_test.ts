@@ -34,7 +34,7 @@ Deno.test("who came in unasked stays out once the gateway asks, and is told noth
   assert.deepEqual(heard(said), [{ type: "chat.error", error }]);
   assert.deepEqual(said.closedWith, { code: 4401, reason: "Token required" });
   const to = { kind: "direct", id: "b", guest: false } as const;
-  stage.chat.channel.deliver({ to, messageId: "m", text: "a secret" });
+  assert.equal(stage.chat.channel.deliver({ to, messageId: "m", text: "a secret" }), 0);
   assert.deepEqual(heard(silent), []);
   assert.equal(silent.closedWith?.code, 1000);
 });
