@@ -5,8 +5,8 @@ import type { TenantId } from "../core/id.ts";
 import { type ChannelPeer, peerName } from "../ports/channel.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { Store, StoreWrite } from "../ports/store.ts";
-import { Collection } from "./collection.ts";
+import { type Store, StoreConflict, type StoreWrite } from "../ports/store.ts";
+import { Collection, type Item } from "./collection.ts";
 
 /** Polls remembered, closed ones included; the oldest is forgotten for a new one. */
 export const MAX_POLLS = 1_000;
@@ -21,7 +21,11 @@ export const MAX_POLL_HOURS = 24 * 30;
 /** Longest message that can be an answer, in characters. */
 const MAX_ANSWER_CHARS = 512;
 
-const KIND = "poll";
+/** How often a vote is stored anew when another of the same person was faster. */
+const MAX_VOTE_ATTEMPTS = 8;
+
+/** Votes read or removed at a time. */
+const PAGE = 500;
 
 const PollSchema = v.object({
   channel: v.string(),
@@ -31,17 +35,39 @@ const PollSchema = v.object({
   maxSelections: v.number(),
   askedAt: v.number(),
   closesAt: v.number(),
-  /** The options (from 0) that each person chose last, by `=` and their id, so that no name is special. */
-  votes: v.record(v.string(), v.array(v.number())),
+  /** A UUID by which its votes are found; another one each time the question is asked. */
+  ballot: v.string(),
 });
 
-/** A question and the answers so far. */
+/** A question. */
 export type Poll = Readonly<v.InferOutput<typeof PollSchema>>;
+
+const VoteSchema = v.object({
+  ballot: v.string(),
+  /** The options (from 0) that the person chose last. */
+  chosen: v.array(v.number()),
+});
+
+type Vote = v.InferOutput<typeof VoteSchema>;
 
 /** How often an option was chosen. */
 export interface PollCount {
   readonly option: string;
   readonly count: number;
+}
+
+/** The answers so far. */
+export interface PollResults {
+  readonly voters: number;
+  readonly answers: readonly PollCount[];
+}
+
+/** A poll that takes answers. */
+interface OpenPoll {
+  readonly id: string;
+  readonly closesAt: number;
+  /** How many have answered; read from the store with the first answer. */
+  voters?: Promise<{ count: number }>;
 }
 
 /** What polls are made of. */
@@ -52,20 +78,33 @@ export interface PollParts {
   readonly tenant: TenantId;
 }
 
-/** Keeps polls; an answer is stored before it is confirmed. */
+/**
+ * Keeps polls; an answer is stored before it is confirmed. Each person's answer is a record of its own, so that it
+ * costs the same however many there are.
+ */
 export class ChannelPolls {
   readonly #parts: PollParts;
   readonly #polls: Collection<Poll>;
+  readonly #votes: Collection<Vote>;
   /** The newest poll of each conversation, by channel and peer. Bounded by {@linkcode MAX_POLLS}. */
-  readonly #open = new Map<string, { readonly id: string; readonly closesAt: number }>();
+  readonly #open = new Map<string, OpenPoll>();
 
   constructor(parts: PollParts) {
     this.#parts = parts;
     this.#polls = new Collection<Poll>(parts.store, {
-      kind: KIND,
+      kind: "poll",
       schema: PollSchema,
-      toJson: (poll) => ({ ...poll, options: [...poll.options], votes: { ...poll.votes } }),
+      toJson: (poll) => ({ ...poll, options: [...poll.options] }),
       order: ({ askedAt }) => askedAt,
+      log: parts.log,
+    });
+    this.#votes = new Collection<Vote>(parts.store, {
+      kind: "poll-vote",
+      schema: VoteSchema,
+      toJson: (vote) => ({ ...vote, chosen: [...vote.chosen] }),
+      // A choice that is changed while they are read is met once.
+      order: () => 0,
+      tag: ({ ballot }) => ballot,
       log: parts.log,
     });
   }
@@ -79,16 +118,37 @@ export class ChannelPolls {
     for (const { id, value } of items.toReversed()) this.#remember(id, value);
   }
 
-  /** The poll of this name. */
-  async get(id: string): Promise<Poll | undefined> {
-    return (await this.#polls.get(this.#parts.tenant, id))?.value;
+  /** The answers to a poll so far; none to one that is forgotten. */
+  async results(id: string, { options }: Pick<Poll, "options">): Promise<PollResults> {
+    const poll = (await this.#polls.get(this.#parts.tenant, id))?.value;
+    const counts = options.map((option) => ({ option, count: 0 }));
+    let voters = 0;
+    if (poll === undefined) return { voters, answers: counts };
+    for await (const votes of this.#votesOf(poll)) {
+      voters += votes.length;
+      for (const at of votes.flatMap(({ value }) => value.chosen)) {
+        const counted = counts[at];
+        if (counted !== undefined) counted.count++;
+      }
+    }
+    return { voters, answers: counts };
   }
 
-  /** The writes that store a poll, new or asked once more, and forget the oldest where there are too many. */
+  /**
+   * The writes that store a poll, new or asked once more, and forget the oldest where there are too many. The
+   * answers to what is forgotten go before it.
+   */
   async asking(id: string, poll: Poll): Promise<readonly StoreWrite[]> {
     const { tenant } = this.#parts;
     const surplus = await this.#polls.count(tenant) - MAX_POLLS + 1;
     const old = surplus > 0 ? await this.#polls.list(tenant, { limit: surplus }) : [];
+    const before = await this.#polls.get(tenant, id);
+    const gone = [...old.filter((item) => item.id !== id), ...before === undefined ? [] : [before]];
+    for (const item of gone) {
+      const key = keyOf(item.value);
+      if (this.#open.get(key)?.id === item.id) this.#open.delete(key);
+      await this.#forgetVotes(item.value);
+    }
     return [
       this.#polls.put(tenant, id, poll),
       ...old.filter((item) => item.id !== id).map((item) => this.#polls.remove(tenant, item.id)),
@@ -114,34 +174,81 @@ export class ChannelPolls {
       readonly text: string;
     },
   ): Promise<string | undefined> {
-    const key = `${channel}\0${peerName(peer)}`;
+    const key = keyOf({ channel, peer: peerName(peer) });
     const open = this.#open.get(key);
     if (open === undefined || text.length > MAX_ANSWER_CHARS) return undefined;
     if (open.closesAt <= this.#parts.clock.now()) {
       this.#open.delete(key);
       return undefined;
     }
-    let chosen: readonly number[] | undefined;
-    const poll = await this.#polls.update(this.#parts.tenant, open.id, (current) => {
-      chosen = current === undefined ? undefined : choose(current, text);
-      if (current === undefined || chosen === undefined) return undefined;
-      const voter = `=${sender}`;
-      const known = Object.hasOwn(current.votes, voter);
-      if (!known && Object.keys(current.votes).length >= MAX_VOTERS) {
-        chosen = undefined;
-        return undefined;
-      }
-      const votes = Object.fromEntries([...Object.entries(current.votes), [voter, [...chosen]]]);
-      return { value: { ...current, votes } };
-    });
+    const poll = (await this.#polls.get(this.#parts.tenant, open.id))?.value;
+    const chosen = poll === undefined ? undefined : choose(poll, text);
     if (poll === undefined || chosen === undefined) return undefined;
+    if (!await this.#vote(open, { poll, sender, chosen })) return undefined;
     return `Noted: ${chosen.map((at) => poll.options[at] ?? "").join(", ")}`;
   }
 
-  #remember(id: string, { channel, peer, closesAt }: Poll): void {
-    const key = `${channel}\0${peer}`;
+  /** Stores the one vote of a person; false where there are too many people. */
+  async #vote(
+    open: OpenPoll,
+    { poll: { ballot }, sender, chosen }: {
+      readonly poll: Poll;
+      readonly sender: string;
+      readonly chosen: readonly number[];
+    },
+  ): Promise<boolean> {
+    const { store, tenant } = this.#parts;
+    const voters = await (open.voters ??= this.#countVoters(open, ballot));
+    const id = `${ballot}=${sender}`;
+    const vote: Vote = { ballot, chosen: [...chosen] };
+    for (let attempt = 1;; attempt++) {
+      const { revision } = await this.#votes.current(tenant, id);
+      const fresh = revision === 0 ? 1 : 0;
+      if (voters.count + fresh > MAX_VOTERS) return false;
+      voters.count += fresh;
+      try {
+        await store.commit([this.#votes.put(tenant, id, vote, revision)]);
+        return true;
+      } catch (error) {
+        voters.count -= fresh;
+        if (!(error instanceof StoreConflict) || attempt >= MAX_VOTE_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Read once; tried again at the next answer where it fails. */
+  async #countVoters(open: OpenPoll, ballot: string): Promise<{ count: number }> {
+    try {
+      return { count: await this.#votes.count(this.#parts.tenant, { tag: ballot }) };
+    } catch (error) {
+      open.voters = undefined;
+      throw error;
+    }
+  }
+
+  async *#votesOf({ ballot }: Pick<Poll, "ballot">): AsyncGenerator<readonly Item<Vote>[], void> {
+    let after: { order: number; id: string } | undefined;
+    do {
+      const query = { tag: ballot, limit: PAGE, after };
+      const { items, last } = await this.#votes.page(this.#parts.tenant, query);
+      yield items;
+      after = last;
+    } while (after !== undefined);
+  }
+
+  async #forgetVotes(poll: Poll): Promise<void> {
+    const { store, tenant } = this.#parts;
+    for await (const votes of this.#votesOf(poll)) {
+      if (votes.length > 0) {
+        await store.commit(votes.map(({ id }) => this.#votes.remove(tenant, id)));
+      }
+    }
+  }
+
+  #remember(id: string, poll: Poll): void {
+    const key = keyOf(poll);
     this.#open.delete(key);
-    this.#open.set(key, { id, closesAt });
+    this.#open.set(key, { id, closesAt: poll.closesAt });
     for (const oldest of this.#open.keys()) {
       if (this.#open.size <= MAX_POLLS) return;
       this.#open.delete(oldest);
@@ -149,13 +256,9 @@ export class ChannelPolls {
   }
 }
 
-/** How often each option was chosen. */
-export function pollCounts({ options, votes }: Poll): readonly PollCount[] {
-  const chosen = Object.values(votes).flat();
-  return options.map((option, at) => ({
-    option,
-    count: chosen.filter((choice) => choice === at).length,
-  }));
+/** The conversation that a poll is asked in. */
+function keyOf({ channel, peer }: { readonly channel: string; readonly peer: string }): string {
+  return `${channel}\0${peer}`;
 }
 
 /** The question as text, with how to answer it. */

@@ -21,8 +21,7 @@ import {
   type ChannelPolls,
   DEFAULT_POLL_HOURS,
   MAX_POLL_HOURS,
-  type PollCount,
-  pollCounts,
+  type PollResults,
   pollText,
 } from "./channel_polls.ts";
 import { Collection } from "./collection.ts";
@@ -97,10 +96,8 @@ export interface SendReceipt {
 }
 
 /** The same of a poll, with the answers so far. */
-export interface PollReceipt extends SendReceipt {
+export interface PollReceipt extends SendReceipt, PollResults {
   readonly pollId: string;
-  readonly voters: number;
-  readonly answers: readonly PollCount[];
 }
 
 /** What channels are made of. */
@@ -172,7 +169,7 @@ export class Channels {
   async poll(tenant: TenantId, request: PollRequest): Promise<PollReceipt> {
     const { options, question, maxSelections = 1, durationHours = DEFAULT_POLL_HOURS } = request;
     checkPoll(request);
-    const { clock, polls } = this.#parts;
+    const { clock, polls, random } = this.#parts;
     const print = await fingerprintOf(["poll", request]);
     const channel = this.#channel(request);
     const askedAt = clock.now();
@@ -184,7 +181,7 @@ export class Channels {
       maxSelections,
       askedAt,
       closesAt: askedAt + durationHours * HOUR_MS,
-      votes: {},
+      ballot: random.uuid(),
     };
     const pollId = `${tenant}:${request.idempotencyKey}`;
     const receipt = await this.#once(tenant, {
@@ -196,9 +193,7 @@ export class Channels {
       reached: () => polls.asked(pollId, poll),
       undo: () => polls.unasking(pollId),
     });
-    const now = await polls.get(pollId) ?? poll;
-    const voters = Object.keys(now.votes).length;
-    return { ...receipt, pollId, voters, answers: pollCounts(now) };
+    return { ...receipt, pollId, ...await polls.results(pollId, poll) };
   }
 
   /**

@@ -9,7 +9,7 @@ import {
   peerOf,
 } from "../../../src/ports/channel.ts";
 import type { Store } from "../../../src/ports/store.ts";
-import { ChannelPolls, MAX_POLL_HOURS } from "../../../src/services/channel_polls.ts";
+import { ChannelPolls, MAX_POLL_HOURS, MAX_VOTERS } from "../../../src/services/channel_polls.ts";
 import { Channels, MAX_OUTBOUND_CHARS } from "../../../src/services/channels.ts";
 import { CountingRandom } from "../../support/counting_random.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
@@ -208,6 +208,41 @@ Deno.test("the key of a poll tells its counts until it closes, and asks anew aft
   await clock.advance(25 * HOUR_MS);
   assert.equal((await channels.poll(DEFAULT_TENANT, request)).voters, 0);
   assert.equal(sent.length, 2);
+});
+
+Deno.test("an answer costs the same however many there are; so many count and no more", async () => {
+  const store = createMemoryStore();
+  const { channels, polls, clock } = stage(store);
+  await channels.poll(DEFAULT_TENANT, { ...POLL, to: "group:team" });
+  const peer = { kind: "group", id: "team", guest: false } as const;
+  const say = (sender: string, text: string) =>
+    polls.answer({ channel: "websocket", peer, sender, text });
+  const votes = () => store.list({ tenant: DEFAULT_TENANT, kind: "poll-vote" });
+  const stored = async () => {
+    const records = [
+      ...await votes(),
+      ...await store.list({ tenant: DEFAULT_TENANT, kind: "poll" }),
+    ];
+    return Math.max(...records.map(({ value }) => JSON.stringify(value).length));
+  };
+  await say("p0", "1");
+  const small = await stored();
+  // Who answers twice at once is one person.
+  await Promise.all([say("p1", "1"), say("p1", "2")]);
+  const more = Array.from({ length: MAX_VOTERS - 1 }, (_, at) => `p${at + 1}`);
+  await Promise.all(["p0", ...more].map((sender) => say(sender, "2")));
+  assert.equal(await stored(), small);
+  assert.equal(await say("late", "1"), undefined);
+  assert.equal(await say("p0", "1"), "Noted: yes");
+  const { answers, voters } = await channels.poll(DEFAULT_TENANT, { ...POLL, to: "group:team" });
+  assert.deepEqual([answers.map(({ count }) => count), voters], [[1, MAX_VOTERS - 1], MAX_VOTERS]);
+  // Asked anew, the question begins without answers, and those from before are gone.
+  await clock.advance(30 * HOUR_MS);
+  assert.equal(
+    (await channels.poll(DEFAULT_TENANT, { ...POLL, to: "group:team" })).voters,
+    0,
+  );
+  assert.deepEqual(await votes(), []);
 });
 
 Deno.test("a poll may allow several choices", async () => {
