@@ -5,7 +5,7 @@ import { isJsonObject, parseJson } from "../../core/json.ts";
 import { ANSWER_DELIVERY, type Delivery } from "../../core/outbox.ts";
 import { Envelope, SharedText } from "../../core/shared_text.ts";
 
-/** What a request is known by; a number is answered as a number. */
+/** What a request is known by; a number is answered as that number, see {@linkcode isKept}. */
 export type RequestId = string | number;
 
 /** What a line from a client turned out to be. */
@@ -50,6 +50,7 @@ export function decodeFrame(line: string | Uint8Array): ClientFrame {
   const frame = parsed.value;
   if (!isJsonObject(frame)) return malformed(UNSUPPORTED);
   const { type, id, method, params } = frame;
+  if (typeof id === "number" && !isKept(id)) return malformed(UNKEPT);
   if (!isRequestId(id)) return malformed(UNSUPPORTED);
   if (type !== "request" || typeof method !== "string") return malformed(UNSUPPORTED, id);
   return { kind: "request", id, method, params };
@@ -92,11 +93,20 @@ export function eventLine(event: string, payload: unknown): SharedText {
 
 const UNSUPPORTED = "unsupported frame";
 
+/** No id of the answer could be the one of the request. */
+const UNKEPT = "unsupported id: a number must be from " +
+  `${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER} and not -0; use text instead`;
+
 function malformed(message: string, id: RequestId = NO_ID): ClientFrame {
   return { kind: "malformed", id, message };
 }
 
-/** An empty text counts as none. Numbers beyond what JSON can write back are none either. */
+/** An empty text counts as none. */
 function isRequestId(id: unknown): id is RequestId {
-  return typeof id === "string" ? id !== "" : Number.isFinite(id);
+  return typeof id === "string" ? id !== "" : typeof id === "number";
+}
+
+/** Whether a number comes back as it was: beyond these whole numbers several are read as one. */
+function isKept(id: number): boolean {
+  return Math.abs(id) <= Number.MAX_SAFE_INTEGER && !Object.is(id, -0);
 }

@@ -21,6 +21,9 @@ const bad = (message: string, id: string | number = ""): ClientFrame => ({
 });
 const NOT_JSON = bad("parse error: the line is not JSON");
 const UNSUPPORTED = bad("unsupported frame");
+const UNKEPT = bad(
+  "unsupported id: a number must be from -9007199254740991 to 9007199254740991 and not -0; use text instead",
+);
 
 const INCOMING: readonly [line: string | Uint8Array, frame: ClientFrame][] = [
   ['{"type":"request","id":"1","method":"ping"}', ping("1")],
@@ -43,7 +46,14 @@ const INCOMING: readonly [line: string | Uint8Array, frame: ClientFrame][] = [
   ['{"type":"request","id":null,"method":"ping"}', UNSUPPORTED],
   ['{"type":"request","id":true,"method":"ping"}', UNSUPPORTED],
   ['{"type":"request","id":{"a":1},"method":"ping"}', UNSUPPORTED],
-  ['{"type":"request","id":1e999,"method":"ping"}', UNSUPPORTED],
+  ['{"type":"request","id":9007199254740991,"method":"ping"}', ping(Number.MAX_SAFE_INTEGER)],
+  ['{"type":"request","id":-9007199254740991,"method":"ping"}', ping(Number.MIN_SAFE_INTEGER)],
+  ['{"type":"request","id":9007199254740993,"method":"ping"}', UNKEPT],
+  ['{"type":"request","id":-9007199254740992,"method":"ping"}', UNKEPT],
+  ['{"type":"request","id":1e300,"method":"ping"}', UNKEPT],
+  ['{"type":"request","id":-0,"method":"ping"}', UNKEPT],
+  ['{"type":"event","id":-0.0,"event":"heartbeat"}', UNKEPT],
+  ['{"type":"request","id":1e999,"method":"ping"}', UNKEPT],
   ['{"type":"req","id":"1","method":"ping"}', bad("unsupported frame", "1")],
   ['{"type":"response","id":"1","ok":true}', bad("unsupported frame", "1")],
   ['{"type":"event","id":2,"event":"heartbeat"}', bad("unsupported frame", 2)],
