@@ -17,7 +17,7 @@
 
 export { type RunningGateway, startGateway, type StartOptions } from "./src/start/start_gateway.ts";
 export { ConfigurationError } from "./src/start/setup.ts";
-export { createGateway, type Gateway, type GatewayParts } from "./src/app.ts";
+export { createGateway, type Gateway, type GatewayParts, type StopOptions } from "./src/app.ts";
 export * from "./src/client/mod.ts";
 
 // What `createGateway` is made of: the ports as types, and the adapters that this package has.

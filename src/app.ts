@@ -95,6 +95,12 @@ export interface GatewayParts {
   };
 }
 
+/** How a gateway stops. */
+export interface StopOptions {
+  /** It is started again right away: clients are told to come back after so many milliseconds. */
+  readonly restartExpectedMs?: number;
+}
+
 /** A gateway that serves requests. */
 export interface Gateway {
   /** Answers HTTP and takes connections. */
@@ -110,7 +116,7 @@ export interface Gateway {
   /** Takes in settings and secrets that were changed on disk. Settings that are not valid change nothing. */
   reload(): Promise<void>;
   /** Tells every client, ends what runs, and leaves the store ready to be closed. */
-  stop(reason: string): Promise<void>;
+  stop(reason: string, options?: StopOptions): Promise<void>;
 }
 
 /** Tenants that this gateway serves. */
@@ -353,7 +359,8 @@ export function createGateway(parts: GatewayParts): Gateway {
         });
       }
     },
-    async stop(reason) {
+    async stop(reason, options = {}) {
+      const restartExpectedMs = options.restartExpectedMs ?? null;
       // What has begun to load would otherwise set timers up behind the stop; whoever started it hears of a failure.
       await started?.catch(() => {});
       ready = false;
@@ -362,7 +369,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       presence.stop();
       await heartbeat.stop();
       for (const tenant of TENANTS) {
-        hub.publish(tenant, { type: "shutdown", reason, restartExpectedMs: null });
+        hub.publish(tenant, { type: "shutdown", reason, restartExpectedMs });
       }
       await runs.stop();
     },

@@ -45,6 +45,11 @@ export function processTerminal(): Terminal {
         for (const { signal, handler } of handlers) Deno.removeSignalListener(signal, handler);
       };
     },
+    onRestart(listener) {
+      if (Deno.build.os === "windows") return () => {};
+      Deno.addSignalListener("SIGUSR1", listener);
+      return () => Deno.removeSignalListener("SIGUSR1", listener);
+    },
     now: () => Date.now(),
     after(delayMs, task) {
       const timer = setTimeout(task, delayMs);

@@ -18,14 +18,84 @@ import type { Terminal } from "./terminal.ts";
 /** Starts a gateway; resolves once it listens. */
 export type StartGateway = (options: StartOptions) => Promise<RunningGateway>;
 
-/** Runs the gateway until a signal or its own end. A second signal ends it without waiting. */
+/** When clients are told to come back to a gateway that is started anew, in milliseconds. Source: the reference. */
+const RESTART_EXPECTED_MS = 1_500;
+
+/**
+ * Runs the gateway until a signal or its own end. A second signal ends it without waiting; `SIGUSR1` stops it
+ * and starts it anew in this process, with the settings as they are then.
+ */
 export async function serveCommand(
   terminal: Terminal,
   flags: ServeFlags,
   start: StartGateway,
 ): Promise<ExitCode> {
+  let gateway = await started(terminal, flags, start);
+  const forced = Promise.withResolvers<ExitCode>();
+  const failed = Promise.withResolvers<never>();
+  let ending: "stop" | "restart" | undefined;
+  const stop = () => gateway.stop("gateway stopping").catch(failed.reject);
+  const undo = terminal.onSignal((signal) => {
+    if (ending === "stop") {
+      terminal.err("stopped without waiting\n");
+      return forced.resolve(signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated);
+    }
+    ending = "stop";
+    terminal.err(`${signal}: stopping; once more stops without waiting\n`);
+    stop();
+  });
+  const undoRestart = terminal.onRestart(() => {
+    if (ending !== undefined) return;
+    ending = "restart";
+    terminal.err("SIGUSR1: restarting\n");
+    gateway.stop("gateway restarting", { restartExpectedMs: RESTART_EXPECTED_MS })
+      .catch(failed.reject);
+  });
+  const unguard = surviveRejections(terminal);
+  const uncollect = collectWhenResting();
+  try {
+    for (;;) {
+      announce(terminal, gateway, flags);
+      await Promise.race([gateway.ready, forced.promise, failed.promise]);
+      const end = await Promise.race([
+        gateway.finished.then(() => EXIT.ok),
+        forced.promise,
+        failed.promise,
+      ]);
+      if (ending !== "restart") return end;
+      gateway = await started(terminal, flags, start);
+      if (ending === "restart") ending = undefined;
+      else stop();
+    }
+  } finally {
+    undo();
+    undoRestart();
+    unguard();
+    uncollect();
+  }
+}
+
+/** Has this process give memory back whenever it rests. */
+function collectWhenResting(): () => void {
+  return collectWhenIdle({
+    clock: systemClock,
+    spentMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1_000;
+    },
+    heapBytes: () => Deno.memoryUsage().heapTotal,
+    collect: collectGarbage,
+  });
+}
+
+/** Starts a gateway; rejects with what a command fails with. */
+function started(
+  terminal: Terminal,
+  flags: ServeFlags,
+  start: StartGateway,
+): Promise<RunningGateway> {
   const { port, bind, token, stateDir, config } = flags;
-  const gateway = await start({
+  return start({
     flags: {
       ...(port === undefined ? {} : { port }),
       ...(bind === undefined ? {} : { bind }),
@@ -36,41 +106,6 @@ export async function serveCommand(
     env: terminal.env,
     tell: (line) => terminal.err(printable(`settings: ${line}\n`)),
   }).catch((error) => explainStart(error));
-  const forced = Promise.withResolvers<ExitCode>();
-  const failed = Promise.withResolvers<never>();
-  let stopping = false;
-  const undo = terminal.onSignal((signal) => {
-    if (stopping) {
-      terminal.err("stopped without waiting\n");
-      return forced.resolve(signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated);
-    }
-    stopping = true;
-    terminal.err(`${signal}: stopping; once more stops without waiting\n`);
-    gateway.stop("gateway stopping").catch(failed.reject);
-  });
-  const unguard = surviveRejections(terminal);
-  const uncollect = collectWhenIdle({
-    clock: systemClock,
-    spentMs: () => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1_000;
-    },
-    heapBytes: () => Deno.memoryUsage().heapTotal,
-    collect: collectGarbage,
-  });
-  try {
-    announce(terminal, gateway, flags);
-    await Promise.race([gateway.ready, forced.promise, failed.promise]);
-    return await Promise.race([
-      gateway.finished.then(() => EXIT.ok),
-      forced.promise,
-      failed.promise,
-    ]);
-  } finally {
-    undo();
-    unguard();
-    uncollect();
-  }
 }
 
 /** A rejection that nobody handled is a defect of one part: it is told, and the gateway goes on. */
@@ -93,8 +128,8 @@ function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags
     Deno.networkInterfaces(),
   );
   if (flags.json === true) {
-    const { chat, stateDir, configPath, token, warnings } = gateway;
-    const started = { url, others, chat, stateDir, configPath, token, warnings };
+    const { chat, control, stateDir, configPath, token, warnings } = gateway;
+    const started = { url, others, chat, control, stateDir, configPath, token, warnings };
     return terminal.out(`${jsonText(started, 0)}\n`);
   }
   const page = url.replace(/^ws/, "http");
@@ -103,6 +138,7 @@ function announce(terminal: Terminal, gateway: RunningGateway, flags: ServeFlags
     ...others.map((other) => `for others       ${other}`),
     `page and health  ${page}/  ${page}/healthz`,
     ...(gateway.chat === undefined ? [] : [`chat channel     ${gateway.chat}`]),
+    ...(gateway.control === undefined ? [] : [`control channel  ${gateway.control}`]),
     `state folder     ${gateway.stateDir}`,
     `settings         ${gateway.configPath}`,
     secretLine(gateway),

@@ -20,6 +20,8 @@ export interface Terminal {
   readAll(maxBytes: number): Promise<string>;
   /** Calls `listener` at every Ctrl-C (`SIGINT`) and `SIGTERM`, which then no longer end the process. */
   onSignal(listener: (signal: "SIGINT" | "SIGTERM") => void): Undo;
+  /** Calls `listener` at every `SIGUSR1`, which then no longer ends the process; Windows has none. */
+  onRestart(listener: () => void): Undo;
   now(): number;
   after(delayMs: number, task: () => void): Undo;
 }

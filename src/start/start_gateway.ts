@@ -11,7 +11,7 @@ import { openSqliteStore } from "../adapters/sqlite_store.ts";
 import { lockStateFolder } from "../adapters/state_lock.ts";
 import { systemClock } from "../adapters/system_clock.ts";
 import { systemRandom } from "../adapters/system_random.ts";
-import { createGateway, type Gateway } from "../app.ts";
+import { createGateway, type Gateway, type StopOptions } from "../app.ts";
 import {
   type Config,
   type Environment,
@@ -71,8 +71,8 @@ export interface RunningGateway {
   readonly ready: Promise<void>;
   /** Resolves when the gateway has stopped. */
   readonly finished: Promise<void>;
-  /** Tells every client, stores what runs, closes everything. Safe to call twice. */
-  stop(reason: string): Promise<void>;
+  /** Tells every client, stores what runs, closes everything. Safe to call twice; the first call counts. */
+  stop(reason: string, options?: StopOptions): Promise<void>;
 }
 
 /**
@@ -121,10 +121,10 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const finished = Promise.withResolvers<void>();
   const ready = gateway.start();
   const running = opened.move();
-  const stop = async (reason: string): Promise<void> => {
+  const stop = async (reason: string, how?: StopOptions): Promise<void> => {
     try {
       unwatch();
-      await gateway.stop(reason);
+      await gateway.stop(reason, how);
       log.write("info", "stopped", { reason });
     } finally {
       await running.disposeAsync();
@@ -144,7 +144,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     warnings,
     ready,
     finished: finished.promise,
-    stop: (reason) => stopping ??= stop(reason),
+    stop: (reason, how) => stopping ??= stop(reason, how),
   };
 }
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { controlAddress, startControl } from "../support/control_process.ts";
+import { eventually } from "../support/deadline.ts";
 import { GatewayProcess, runProgram } from "../support/gateway_process.ts";
 import { LinePeer } from "../support/line_peer.ts";
 import { testWithProgram } from "../support/skip.ts";
@@ -92,6 +93,39 @@ Deno.test("every client hears of the end, over each kind of socket", async () =>
     first[Symbol.dispose]();
     second[Symbol.dispose]();
     assert.equal(await stopped, 0);
+  }
+});
+
+Deno.test("a gateway that is started anew says so, and is there again in the same process", async () => {
+  await using running = await startControl({ settings: QUIET, control: { path: "control.sock" } });
+  const { gateway } = running;
+  using before = await running.join();
+  await using operator = await WireClient.connect(gateway.url, { token: gateway.token });
+  gateway.signal("SIGUSR1");
+  const payload = { state: "restarting", pid: gateway.pid, reason: "gateway restarting" };
+  assert.deepEqual(await before.frame(), { type: "event", event: "gateway-status", payload });
+  assert.equal(await before.line(), undefined);
+  assert.deepEqual((await operator.event("shutdown")).payload, {
+    reason: "gateway restarting",
+    restartExpectedMs: 1_500,
+  });
+  await eventually(
+    () => gateway.output.split("listening on ").length > 2 || undefined,
+    "the second start",
+  );
+  using after = await running.join();
+  assert.equal((await after.ask("ping")).ok, true);
+  after[Symbol.dispose]();
+  before[Symbol.dispose]();
+  assert.equal(await gateway.stop(), 0);
+});
+
+Deno.test("the start says where the channel is, over each kind of socket", async () => {
+  for (const control of [{}, { path: "control.sock" }]) {
+    await using running = await startControl({ settings: QUIET, control });
+    const { target, gateway } = running;
+    const address = "path" in target ? target.path : `127.0.0.1:${target.port}`;
+    assert.ok(gateway.output.includes(`\ncontrol channel  ${address}\n`), gateway.output);
   }
 });
 

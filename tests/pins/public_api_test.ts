@@ -50,6 +50,7 @@ const EXPORTS = [
   "interface SettingsFile",
   "interface SqliteStoreOptions",
   "interface StartOptions",
+  "interface StopOptions",
   "interface Store",
   "interface TwoAnswerOptions",
   "interface TwoAnswers",

@@ -13,6 +13,7 @@ export class FakeTerminal implements Terminal {
   stderr = "";
   readonly #lines: string[];
   readonly #listeners = new Set<(signal: "SIGINT" | "SIGTERM") => void>();
+  readonly #restarters = new Set<() => void>();
   #printed: (() => void)[] = [];
 
   constructor(options: {
@@ -56,6 +57,11 @@ export class FakeTerminal implements Terminal {
     return () => this.#listeners.delete(listener);
   }
 
+  onRestart(listener: () => void): () => void {
+    this.#restarters.add(listener);
+    return () => this.#restarters.delete(listener);
+  }
+
   now(): number {
     return this.clock.now();
   }
@@ -66,11 +72,16 @@ export class FakeTerminal implements Terminal {
 
   /** Who would hear a signal now. */
   get listeners(): number {
-    return this.#listeners.size;
+    return this.#listeners.size + this.#restarters.size;
   }
 
   signal(name: "SIGINT" | "SIGTERM" = "SIGINT"): void {
     for (const listener of [...this.#listeners]) listener(name);
+  }
+
+  /** `SIGUSR1`. */
+  restart(): void {
+    for (const listener of [...this.#restarters]) listener();
   }
 
   /** Resolves once the output of either stream contains `text`. */

@@ -21,8 +21,8 @@ function fakeGateway(changes: Partial<RunningGateway> = {}) {
     warnings: [],
     ready: Promise.resolve(),
     finished: finished.promise,
-    stop: (reason) => {
-      reasons.push(reason);
+    stop: (reason, { restartExpectedMs } = {}) => {
+      reasons.push(restartExpectedMs === undefined ? reason : `${reason} in ${restartExpectedMs}`);
       return finished.promise;
     },
     ...changes,
@@ -91,6 +91,39 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     assert.equal(reasons.length, 1);
   });
 }
+
+Deno.test("SIGUSR1 stops it and starts it anew; a stop meanwhile is a stop", async () => {
+  for (const stopped of [false, true]) {
+    const terminal = new FakeTerminal();
+    const first = fakeGateway();
+    const second = fakeGateway({ url: "ws://127.0.0.1:5", control: "127.0.0.1:6" });
+    const starts = [first, second];
+    const again = Promise.withResolvers<void>();
+    const starting = Promise.withResolvers<void>();
+    const exit = serve(["serve"], terminal, async () => {
+      if (starts.length === 1) {
+        again.resolve();
+        await starting.promise;
+      }
+      return (starts.shift() ?? second).gateway;
+    });
+    await terminal.printed("try next");
+    terminal.restart();
+    terminal.restart();
+    assert.deepEqual(first.reasons, ["gateway restarting in 1500"]);
+    first.finish();
+    await again.promise;
+    if (stopped) terminal.signal("SIGTERM");
+    starting.resolve();
+    await terminal.printed("listening on ws://127.0.0.1:5\n");
+    await terminal.printed("control channel  127.0.0.1:6\n");
+    if (!stopped) terminal.signal("SIGTERM");
+    assert.deepEqual(second.reasons, ["gateway stopping"]);
+    second.finish();
+    assert.equal(await exit, 0);
+    assert.equal(terminal.listeners, 0);
+  }
+});
 
 Deno.test("the flags arrive as typed, and a folder and a file that are named are in the next command, too", async () => {
   const terminal = new FakeTerminal({ env: { CLAWGATE_BIND: "lan" } });
