@@ -5,6 +5,7 @@ import type { Config, Environment, Resolved } from "../config.ts";
 import { type ChatOverrides, chatOverrides } from "../config/chat_options.ts";
 import { isLoopbackHost, reachableHost } from "../core/host.ts";
 import { quote } from "../core/quote.ts";
+import type { ListenOptions } from "../ports/listener.ts";
 import type { Log } from "../ports/log.ts";
 import type { MediaFolder } from "../ports/media.ts";
 import type { Random } from "../ports/random.ts";
@@ -40,9 +41,11 @@ export function resolveChat(config: Config, env: Environment): Resolved<ChatSetu
 /** Listens until `opened` ends, where the settings want it; resolves to the URL. */
 export async function openChat(
   { settings, port: ownPort }: ChatSetup,
-  { gateway, log, opened }: {
+  { gateway, log, tls, opened }: {
     readonly gateway: Pick<Gateway, "serveChat">;
     readonly log: Log;
+    /** The gateway's own; absent: the port speaks plain HTTP. */
+    readonly tls: ListenOptions["tls"];
     readonly opened: AsyncDisposableStack;
   },
 ): Promise<string | undefined> {
@@ -52,31 +55,38 @@ export async function openChat(
   ownPort.value = await openPort({ hostname: host, port }, {
     name: "the chat listener",
     serve: serveChat,
+    tls,
     maxMessageBytes: MAX_CHAT_MESSAGE_BYTES,
     maxBodyBytes: media.maxBytes,
     log,
     opened,
   });
-  const url = `ws://${reachableHost(host)}:${ownPort.value}${path}`;
+  const scheme = tls === undefined ? "ws" : "wss";
+  const url = `${scheme}://${reachableHost(host)}:${ownPort.value}${path}`;
   log.write("info", "the chat channel is listening", { url });
   return url;
 }
 
-/** What an operator of an open channel should know; `gatewayHost` is where the gateway's own port listens. */
-export function chatExposure(setup: ChatSetup, gatewayHost: string): readonly string[] {
+/** What an operator of an open channel should know; `host` is where the gateway's own port listens. */
+export function chatExposure(
+  setup: ChatSetup,
+  gateway: { readonly host: string; readonly tls: boolean },
+): readonly string[] {
   const { settings } = setup;
   if (settings === undefined || !settings.enabled) return [];
   const { host, auth, allowPublicWithoutAuth } = settings;
-  if (isLoopbackHost(host) && isLoopbackHost(gatewayHost)) return [];
+  if (isLoopbackHost(host) && isLoopbackHost(gateway.host)) return [];
   if (!asks(setup) && !allowPublicWithoutAuth) return [];
   const whom = !asks(setup)
     ? "everyone who reaches it, without asking who they are"
     : auth.required
     ? "everyone whom its identity service knows"
     : "everyone who reaches it, strangers as guests";
-  return [
-    `the chat channel is reached beyond this machine and lets in ${whom}; put TLS in front of it`,
-  ];
+  // With TLS and proof of who it is there is nothing to mend.
+  const asked = asks(setup) && auth.required;
+  if (gateway.tls && asked) return [];
+  const remedy = gateway.tls ? "" : "; put TLS in front of it";
+  return [`the chat channel is reached beyond this machine and lets in ${whom}${remedy}`];
 }
 
 /** What a request's body may hold for files to come in; undefined: what a listener takes by itself. */

@@ -73,14 +73,16 @@ export async function readSetup(
 export function warningsOf(setup: Setup): readonly string[] {
   const { settings, passedOver, configPath, serve, flags, env } = setup;
   const named = flags.config ?? env[SETTING_VARIABLES.config];
+  const { host, note } = serve.host;
+  const tls = settings.config.gateway.tls?.enabled === true;
   const missing = named !== undefined && settings.document === undefined;
   return [
     ...(missing ? [`${configPath} is not there; the defaults hold until it is made`] : []),
     ...settings.warnings.map(({ path, message }) => `${path} ${message}`),
     ...passedOver.map((path) => `${path} is not read, as ${configPath} is`),
-    ...(serve.host.note === undefined ? [] : [serve.host.note]),
-    ...(settings.config.gateway.tls?.enabled === true ? [] : exposure(serve.host.host)),
-    ...chatExposure(setup.chat, serve.host.host),
+    ...(note === undefined ? [] : [note]),
+    ...(tls ? [] : exposure(host)),
+    ...chatExposure(setup.chat, { host, tls }),
   ];
 }
 

@@ -94,7 +94,7 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const { gateway, log } = parts;
   const tls = await readTlsFiles(setup);
   const port = await openGatewayPort(setup, { ...parts, opened, tls });
-  const chat = await openChat(setup.chat, { ...parts, opened });
+  const chat = await openChat(setup.chat, { ...parts, tls: tls?.pem, opened });
   const control = await openControl({ ...parts, ...setup }, opened);
   const { host } = setup.serve.host;
   const scheme = tls === undefined ? "ws" : "wss";

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { OPEN } from "../support/chat_gateway.ts";
+import { eventually } from "../support/deadline.ts";
 import { GatewayProcess } from "../support/gateway_process.ts";
 import { RawPeer } from "../support/raw_peer.ts";
 import { upgradeLines } from "../support/raw_socket.ts";
@@ -100,6 +102,37 @@ testWithProgram("openssl", {
       const after = await fetch(`https://127.0.0.1:${port}/healthz`, { client });
       assert.equal(after.status, 200, "others are served");
       await after.body?.cancel();
+      assert.equal(await gateway.stop(), 0);
+    }),
+});
+
+testWithProgram("openssl", {
+  name: "the chat channel's own port has the gateway's certificate, too",
+  fn: (openssl) =>
+    withFolder(openssl, async ({ stateDir, authority }) => {
+      const channels = { websocket: { port: 0, ...OPEN } };
+      await using gateway = await GatewayProcess.start({
+        stateDir,
+        settings: { ...TLS, channels },
+      });
+      const port = Number(
+        await eventually(
+          () => /^chat channel +wss:\/\/127\.0\.0\.1:(\d+)\/ws$/m.exec(gateway.output)?.[1],
+          "the line that names the chat channel",
+        ),
+      );
+      using peer = await RawPeer.open(port, { caCert: authority });
+      const head = upgradeLines("/ws?senderId=ann", [
+        `Host: 127.0.0.1:${port}`,
+        `Origin: https://127.0.0.1:${port}`,
+      ]);
+      await peer.write(`${head.join("\r\n")}\r\n\r\n`);
+      assert.match(await peer.head(), /^HTTP\/1\.1 101 /);
+      const greeting = await peer.frame();
+      assert.match(new TextDecoder().decode(greeting?.payload), /Connected to WebSocket chat/);
+      using plain = await RawPeer.open(port);
+      await plain.write("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+      assert.doesNotMatch(await plain.rest(), /HTTP|ok/);
       assert.equal(await gateway.stop(), 0);
     }),
 });

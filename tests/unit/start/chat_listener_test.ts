@@ -35,12 +35,16 @@ Deno.test("an operator is warned of whom a channel beyond the machine lets in", 
     [{ enabled: false, host: "0.0.0.0" }, "0.0.0.0", undefined],
     [undefined, "0.0.0.0", undefined],
   ];
-  for (const [websocket, gatewayHost, warning] of table) {
+  for (const [websocket, host, warning] of table) {
     const setup = resolveChat(config(websocket), {});
     assert.ok(setup.ok);
-    const [told] = chatExposure(setup.value, gatewayHost);
+    const [told] = chatExposure(setup.value, { host, tls: false });
     if (warning === undefined) assert.equal(told, undefined);
-    else assert.match(told ?? "", warning);
+    else assert.match(told ?? "", new RegExp(`${warning.source}.*; put TLS in front of it$`));
+    // With TLS who is let in remains to be said, unless all are asked who they are.
+    const [left] = chatExposure(setup.value, { host, tls: true });
+    if (warning === undefined || /identity/.test(warning.source)) assert.equal(left, undefined);
+    else assert.match(left ?? "", new RegExp(`${warning.source}(?!.*TLS)`));
   }
 });
 
