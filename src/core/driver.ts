@@ -40,6 +40,12 @@ export interface Wire<T extends WireTypes> {
 /** How long a peer that is behind may take next to nothing, in milliseconds, before it is closed. */
 export const STALL_DEADLINE_MS = 8_000;
 
+/**
+ * Time between two looks at such a peer, in milliseconds, by which it may stay longer: what the operating system
+ * took for it at first is seen with the first look and starts the time anew.
+ */
+export const STALL_LOOK_MS = 500;
+
 /** Bytes that are next to nothing in that time: the slowest modem takes more. */
 const STALL_BYTES = 4 * 1024;
 
@@ -293,7 +299,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
     this.#paused = behind;
     if (behind) {
       this.#link.pause();
-      this.#watchStall(this.#outbox.buffered);
+      this.#watchStall();
     } else {
       this.#link.resume();
       this.#stall?.();
@@ -301,12 +307,15 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   }
 
   /** A peer that takes next to nothing for a while is gone or means harm; what waits for it is given up. */
-  #watchStall(before: number): void {
-    this.#stall = this.#schedule(STALL_DEADLINE_MS, () => {
+  #watchStall(before: number = this.#outbox.taken, waitedMs: number = 0): void {
+    this.#stall = this.#schedule(STALL_LOOK_MS, () => {
       if (!this.#paused || this.#phase !== "open") return;
-      const now = this.#outbox.buffered;
-      if (now > before - STALL_BYTES) this.#giveUp();
-      else this.#watchStall(now);
+      const waited = waitedMs + STALL_LOOK_MS;
+      const { taken } = this.#outbox;
+      // A link that counts characters until they are bytes may seem to have given less than before.
+      if (taken >= before + STALL_BYTES) this.#watchStall();
+      else if (waited < STALL_DEADLINE_MS) this.#watchStall(Math.min(before, taken), waited);
+      else this.#giveUp();
     });
   }
 

@@ -67,6 +67,8 @@ export class Outbox<Frame> {
   #urgentBytes = 0;
   #waitingBytes = 0;
   #sequence = 0;
+  /** Bytes given to the link, as it counts them. */
+  #handed = 0;
   #closed = false;
 
   /** `maxBytes`: how much may wait for a peer before a `disconnect` frame ends the connection. */
@@ -86,6 +88,11 @@ export class Outbox<Frame> {
     return this.#urgentBytes + this.#waitingBytes + this.#link.buffered;
   }
 
+  /** Bytes that have left the link; what comes to wait meanwhile does not count. */
+  get taken(): number {
+    return this.#handed - this.#link.buffered;
+  }
+
   /** Sends or queues one frame. False when it was dropped or the outbox is closed. */
   send(frame: Frame, delivery: Delivery): boolean {
     if (this.#closed) return false;
@@ -93,7 +100,7 @@ export class Outbox<Frame> {
       this.#link.buffered > LINK_HIGH_WATER_BYTES;
     if (!blocked) {
       const data = this.#owner.encode(frame, this.#take(delivery));
-      this.#link.send(data, delivery.sequenced ? PATIENT : undefined);
+      this.#hand(data, delivery.sequenced ? PATIENT : undefined);
       return true;
     }
     if (delivery.overflow === "drop") return false;
@@ -133,7 +140,7 @@ export class Outbox<Frame> {
     let sent = 0;
     for (const item of queue) {
       if (this.#link.buffered > LINK_HIGH_WATER_BYTES) break;
-      this.#link.send(item.data);
+      this.#hand(item.data);
       length += item.data.length;
       sent++;
     }
@@ -148,6 +155,12 @@ export class Outbox<Frame> {
     this.#waiting = NONE;
     this.#urgentBytes = 0;
     this.#waitingBytes = 0;
+  }
+
+  #hand(data: Outgoing, options?: SendOptions): void {
+    const before = this.#link.buffered;
+    this.#link.send(data, options);
+    this.#handed += this.#link.buffered - before;
   }
 
   #take(delivery: Delivery): number {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SILENT_BOUNDS } from "../../src/adapters/line_listener.ts";
+import { SLOW_CLOSE_MS, STALL_DEADLINE_MS, STALL_LOOK_MS } from "../../src/core/driver.ts";
 import { MAX_LINE_BYTES } from "../../src/core/lines.ts";
 import { type ControlProcess, startControl } from "../support/control_process.ts";
 import { eventually, within } from "../support/deadline.ts";
@@ -175,13 +176,17 @@ Deno.test("S6 S34 a line without an end is refused at the cap, whatever its leng
   await assertUntouched(control);
 });
 
+/** When a client that reads nothing has to be gone, with room for a busy machine. */
+const SLOW_GONE_MS = STALL_DEADLINE_MS + STALL_LOOK_MS + SLOW_CLOSE_MS + 2_000;
+
 Deno.test("S6 a client that reads nothing is dropped, and others do not notice", async () => {
   await using control = await startControl();
   using slow = await control.join();
   using other = await control.join();
+  let since = 0;
   const flood = (async () => {
     const lines = '{"type":"request","id":"1","method":"health"}\n'.repeat(1_000);
-    while (await slow.write(lines));
+    do since = performance.now(); while (await slow.write(lines));
   })();
   for (let at = 0; at < 20; at++) {
     const began = performance.now();
@@ -189,6 +194,8 @@ Deno.test("S6 a client that reads nothing is dropped, and others do not notice",
     assert.ok(performance.now() - began < 2_000);
   }
   await within(flood, "the slow one to be dropped", 40_000);
+  const tookMs = performance.now() - since;
+  assert.ok(tookMs < SLOW_GONE_MS, `dropped ${tookMs} ms after the last that was read from it`);
   assert.equal((await other.ask("ping")).ok, true);
 });
 

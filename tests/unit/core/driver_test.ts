@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { drive, SLOW_CLOSE_MS, STALL_DEADLINE_MS, type Wire } from "../../../src/core/driver.ts";
+import {
+  drive,
+  SLOW_CLOSE_MS,
+  STALL_DEADLINE_MS,
+  STALL_LOOK_MS,
+  type Wire,
+} from "../../../src/core/driver.ts";
 import { Disconnect, GatewayError } from "../../../src/core/error.ts";
 import type { Effect, WireTypes } from "../../../src/core/machine.ts";
 import { LINK_HIGH_WATER_BYTES } from "../../../src/core/outbox.ts";
@@ -264,6 +270,30 @@ Deno.test("a peer that takes nothing for the stall deadline is closed, one that 
   link.buffered -= 1;
   await clock.advance(STALL_DEADLINE_MS);
   assert.deepEqual(link.closedWith, { code: 1008, reason: "slow consumer" });
+});
+
+Deno.test("what the system takes for a peer at first wins it next to no time", async () => {
+  const { link, perform, clock } = connect();
+  link.buffered = 8 * LINK_HIGH_WATER_BYTES;
+  perform({ type: "send", frame: { say: "x" } });
+  link.buffered = 4 * LINK_HIGH_WATER_BYTES;
+  await clock.advance(STALL_DEADLINE_MS);
+  assert.equal(link.closedWith, undefined);
+  await clock.advance(STALL_LOOK_MS);
+  assert.deepEqual(link.closedWith, { code: 1008, reason: "slow consumer" });
+});
+
+Deno.test("a peer that reads stays though as much comes as it reads", async () => {
+  const { link, perform, clock } = connect();
+  link.buffered = 4 * LINK_HIGH_WATER_BYTES;
+  perform({ type: "send", frame: { say: "x" } });
+  for (let at = 0; at < 4; at++) {
+    // It takes this much of what waits, and as much is queued behind it.
+    link.buffered -= 8 * 1024;
+    perform({ type: "send", frame: { say: "x".repeat(10 * 1024) } });
+    await clock.advance(STALL_DEADLINE_MS - STALL_LOOK_MS);
+    assert.equal(link.closedWith, undefined);
+  }
 });
 
 Deno.test("a peer that catches up before the stall deadline stays", async () => {
