@@ -147,8 +147,12 @@ export function createGateway(parts: GatewayParts): Gateway {
     log: log.child("agents"),
     workspaces: parts.chat.workspaces,
     tenant: DEFAULT_TENANT,
+    configured: (id) => agents.configured(id),
   });
-  const agents = new Agents({ options: settings.derive(agentOptions), added: dynamicAgents });
+  const agents: Agents = new Agents({
+    options: settings.derive(agentOptions),
+    added: dynamicAgents,
+  });
   const catalog = liveCatalog(settings, { clock, settingsFile: () => server.configPath });
   const models = new Models({
     port: parts.models ?? catalog,

@@ -74,6 +74,7 @@ export function chatSettings(
       home,
     ),
     ...(agents.maxAgents === undefined ? {} : { maxAgents: agents.maxAgents }),
+    useConfigured: agents.useConfigured,
   };
   return {
     configured: true,

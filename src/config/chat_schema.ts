@@ -78,7 +78,20 @@ const dynamicAgentCreation = section({
       host: true,
     }),
   ),
-  maxAgents: v.optional(mark(whole(1, 10_000), { label: "Most agents" })),
+  maxAgents: v.optional(
+    mark(whole(1, 10_000), {
+      label: "Most agents",
+      help: "Guests take at most half of them where others prove who they are.",
+    }),
+  ),
+  useConfigured: v.optional(
+    mark(flag(), {
+      label: "Agents of the settings as well",
+      help: "Off makes another agent for a user whose agent's id the settings define.",
+      advanced: true,
+    }),
+    false,
+  ),
 });
 
 const media = section({

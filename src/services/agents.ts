@@ -74,6 +74,11 @@ export class Agents {
     return chosen?.id ?? FALLBACK_AGENT_ID;
   }
 
+  /** Whether the configuration defines such an agent. */
+  configured(id: AgentId): boolean {
+    return settings(this.#options()).some((known) => known.id === id);
+  }
+
   /** Whether there is such an agent. */
   has(id: AgentId): boolean {
     return this.get(id) !== undefined;

@@ -15,6 +15,15 @@ import { KeyedMutex } from "./keyed_mutex.ts";
 /** Most agents that are made, whatever the settings say; users beyond it are refused. */
 export const MAX_DYNAMIC_AGENTS = 10_000;
 
+/**
+ * The part of them that guests may take where others prove who they are, rounded up: a name costs a guest nothing. An
+ * agent never gives way to another, as its folders and conversations are somebody's.
+ */
+export const GUEST_SHARE = 0.5;
+
+/** Most that are remembered: those of guests beyond their share, from when nobody was asked, stay. */
+const MAX_HELD = MAX_DYNAMIC_AGENTS * (1 + GUEST_SHARE);
+
 /** Records read at a time. */
 const PAGE = 500;
 
@@ -24,6 +33,8 @@ const RecordSchema = v.object({
   /** Whom it was made for, as its channel names them; `namespace` tells apart who proved it and who did not. */
   userId: v.string(),
   namespace: v.string(),
+  /** The user had proved who they are. */
+  proven: v.optional(v.boolean(), false),
   workspace: v.string(),
   agentDir: v.string(),
   createdAt: v.number(),
@@ -38,6 +49,10 @@ export interface DynamicAgentOptions {
   readonly agentDirTemplate: string;
   /** Absent: {@linkcode MAX_DYNAMIC_AGENTS}. */
   readonly maxAgents?: number;
+  /** An agent that the settings define may be a user's own, where its id is the user's. */
+  readonly useConfigured?: boolean;
+  /** The user proved who they are. */
+  readonly proven?: boolean;
 }
 
 /** For whom an agent is wanted. */
@@ -55,16 +70,20 @@ export interface DynamicAgentParts {
   readonly log: Log;
   readonly workspaces: Workspaces;
   readonly tenant: TenantId;
+  /** Whether the settings define an agent of this id. */
+  readonly configured: (id: AgentId) => boolean;
 }
 
-/** Makes agents once and remembers them, across restarts too. */
+/** Makes agents once and remembers them, across restarts too. Two users never share one. */
 export class DynamicAgents implements AddedAgents {
   readonly #parts: DynamicAgentParts;
   readonly #records: Collection<AgentRecord>;
-  /** Bounded by {@linkcode MAX_DYNAMIC_AGENTS}. */
+  /** Bounded by {@linkcode MAX_HELD}. */
   readonly #agents = new Map<AgentId, AgentSetting>();
   readonly #turns = new KeyedMutex();
   #loaded: Promise<void> | undefined;
+  /** Those of users who had proved who they are. */
+  #proven = 0;
 
   constructor(parts: DynamicAgentParts) {
     const { store, log } = parts;
@@ -95,21 +114,36 @@ export class DynamicAgents implements AddedAgents {
   }
 
   /**
-   * The agent of a user, made where there is none. Throws `UNAVAILABLE` when there are as many as there
-   * may be or its folders cannot be made.
+   * The agent of a user, made where there is none. One that the settings define is nobody's own, unless
+   * `useConfigured` says so: the user's then has another id. Throws `UNAVAILABLE` when there are as many as
+   * there may be (of guests: {@linkcode GUEST_SHARE} of them) or its folders cannot be made.
    */
   async ensure(wanted: AgentWanted): Promise<AgentId> {
-    const { userId, namespace } = wanted;
+    const { configured, log } = this.#parts;
     await this.load();
-    // No id holds the character between the two.
-    const part = await agentPart(namespace === "" ? userId : `${namespace}\0${userId}`);
-    const id = checked(`ws-${part}`, isAgentId);
+    let part = await agentPart(nameOf(wanted));
+    let id = checked(`ws-${part}`, isAgentId);
+    const usual = id;
+    if (configured(id)) {
+      if (wanted.options.useConfigured === true) return id;
+      // The name of nobody.
+      part = await agentPart(`\0${nameOf(wanted)}`);
+      id = checked(`ws-${part}`, isAgentId);
+      if (configured(id)) throw noMore();
+    }
     if (this.#agents.has(id)) return id;
     // One after the other, so that the bound holds.
     return await this.#turns.run(KIND, {
       name: "agents",
       work: async () => {
-        if (!this.#agents.has(id)) await this.#make(id, { part, wanted });
+        if (this.#agents.has(id)) return id;
+        await this.#make(id, { part, wanted });
+        if (id !== usual) {
+          log.write("warn", "the settings define a user's agent, so another was made", {
+            agent: id,
+            defined: usual,
+          });
+        }
         return id;
       },
     });
@@ -121,10 +155,8 @@ export class DynamicAgents implements AddedAgents {
   ): Promise<void> {
     const { workspaces, clock, log, store, tenant } = this.#parts;
     const { options, userId, namespace } = wanted;
-    const most = Math.min(options.maxAgents ?? MAX_DYNAMIC_AGENTS, MAX_DYNAMIC_AGENTS);
-    if (this.#agents.size >= most) {
-      throw new GatewayError("UNAVAILABLE", "no more agents can be made; ask who runs the gateway");
-    }
+    const proven = options.proven === true;
+    if (!this.#room(wanted, proven)) throw noMore();
     const fill = (template: string): string =>
       template.replaceAll("{agentId}", id).replaceAll("{userId}", part);
     const workspace = fill(options.workspaceTemplate);
@@ -141,7 +173,7 @@ export class DynamicAgents implements AddedAgents {
         "the agent's folders could not be made; who runs the gateway finds why in its log";
       throw new GatewayError("UNAVAILABLE", message);
     }
-    const record = { userId, namespace, workspace, agentDir, createdAt: clock.now() };
+    const record = { userId, namespace, proven, workspace, agentDir, createdAt: clock.now() };
     try {
       await store.commit([this.#records.put(tenant, id, record, 0)]);
     } catch (error) {
@@ -149,7 +181,18 @@ export class DynamicAgents implements AddedAgents {
       if (!(error instanceof StoreConflict)) throw error;
     }
     this.#agents.set(id, { id });
+    if (proven) this.#proven++;
     log.write("info", "agent made", { agent: id });
+  }
+
+  /** Whether there may be one more for this user. */
+  #room({ namespace, options }: AgentWanted, proven: boolean): boolean {
+    const most = Math.min(options.maxAgents ?? MAX_DYNAMIC_AGENTS, MAX_DYNAMIC_AGENTS);
+    const share = Math.ceil(most * GUEST_SHARE);
+    const others = this.#agents.size - this.#proven;
+    // Who came when nobody was asked may have taken more than guests may.
+    if (proven) return this.#proven + Math.min(others, share) < most;
+    return this.#agents.size < most && (namespace === "" || others < share);
   }
 
   async #read(): Promise<void> {
@@ -157,9 +200,22 @@ export class DynamicAgents implements AddedAgents {
     let after: { order: number; id: string } | undefined;
     for (;;) {
       const { items, last } = await this.#records.page(tenant, { limit: PAGE, after });
-      for (const { id } of items) if (isAgentId(id)) this.#agents.set(id, { id });
-      if (last === undefined || this.#agents.size >= MAX_DYNAMIC_AGENTS) return;
+      for (const { id, value } of items) {
+        if (!isAgentId(id) || this.#agents.has(id)) continue;
+        this.#agents.set(id, { id });
+        if (value.proven) this.#proven++;
+      }
+      if (last === undefined || this.#agents.size >= MAX_HELD) return;
       after = last;
     }
   }
+}
+
+/** What tells users apart; no id holds the character between the two. */
+function nameOf({ userId, namespace }: AgentWanted): string {
+  return namespace === "" ? userId : `${namespace}\0${userId}`;
+}
+
+function noMore(): GatewayError {
+  return new GatewayError("UNAVAILABLE", "no more agents can be made; ask who runs the gateway");
 }

@@ -44,6 +44,7 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
       },
     },
     tenant: DEFAULT_TENANT,
+    configured: (id) => agents.configured(id),
   });
   const polls = new ChannelPolls({ store, clock, log, tenant: DEFAULT_TENANT });
   const chatSettings: ChatStage["chatSettings"] = {

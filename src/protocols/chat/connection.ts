@@ -127,7 +127,9 @@ export class ChatConnection implements Wire<ChatTypes> {
       text: message.content,
       ...enclosed,
       ...(message.groupSubject === undefined ? {} : { groupSubject: message.groupSubject }),
-      ...(ownAgents !== undefined && lasting ? { ownAgent: ownAgents } : {}),
+      ...(ownAgents !== undefined && lasting
+        ? { ownAgent: { ...ownAgents, proven: identity.verified } }
+        : {}),
     });
     if (receipt.kind === "answered") return { kind: "answered", messageId, text: receipt.text };
     // What the run holds is held until it ends.

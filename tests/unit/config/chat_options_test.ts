@@ -67,6 +67,7 @@ Deno.test("the environment counts before the file; home folders are filled in", 
     workspaceTemplate: "/home/ann/w/{agentId}",
     agentDirTemplate: "/state/agents/{agentId}/agent",
     maxAgents: 3,
+    useConfigured: false,
   });
   assert.equal(settings.media.folder, "/home/ann/in");
 });

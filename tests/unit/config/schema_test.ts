@@ -279,6 +279,7 @@ const READ_BY_THE_GATEWAY: readonly string[] = [
   "channels.websocket.dynamicAgentCreation.agentDirTemplate",
   "channels.websocket.dynamicAgentCreation.enabled",
   "channels.websocket.dynamicAgentCreation.maxAgents",
+  "channels.websocket.dynamicAgentCreation.useConfigured",
   "channels.websocket.dynamicAgentCreation.workspaceTemplate",
   "channels.websocket.enabled",
   "channels.websocket.gatewayPath",

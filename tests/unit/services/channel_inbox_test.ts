@@ -24,6 +24,7 @@ function stage() {
     clock,
     log,
     tenant: DEFAULT_TENANT,
+    configured: () => false,
     workspaces: { ensure: () => Promise.resolve() },
   });
   let runId = 0;

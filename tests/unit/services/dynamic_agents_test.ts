@@ -4,7 +4,7 @@ import { DEFAULT_TENANT } from "../../../src/core/id.ts";
 import { GatewayError } from "../../../src/core/error.ts";
 import { WorkspaceError } from "../../../src/ports/workspace.ts";
 import { Agents } from "../../../src/services/agents.ts";
-import { DynamicAgents } from "../../../src/services/dynamic_agents.ts";
+import { type DynamicAgentOptions, DynamicAgents } from "../../../src/services/dynamic_agents.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { MemoryLog } from "../../support/memory_log.ts";
 
@@ -13,11 +13,13 @@ const options = { workspaceTemplate: "/w/{agentId}", agentDirTemplate: "/a/{user
 function stage(store = createMemoryStore()) {
   const folders: string[] = [];
   const trouble = { fails: false };
+  const configured = new Set<string>();
   const dynamic = new DynamicAgents({
     store,
     clock: new ManualClock(),
     log: new MemoryLog(),
     tenant: DEFAULT_TENANT,
+    configured: (id) => configured.has(id),
     workspaces: {
       ensure: (path) => {
         if (trouble.fails) return Promise.reject(new WorkspaceError("full"));
@@ -26,15 +28,11 @@ function stage(store = createMemoryStore()) {
       },
     },
   });
-  const want = (userId: string, more: { namespace?: string; maxAgents?: number } = {}) => {
-    const { namespace = "", maxAgents } = more;
-    return dynamic.ensure({
-      userId,
-      namespace,
-      options: { ...options, ...(maxAgents === undefined ? {} : { maxAgents }) },
-    });
-  };
-  return { store, folders, dynamic, want, trouble };
+  const want = (
+    userId: string,
+    { namespace = "", ...more }: { namespace?: string } & Partial<DynamicAgentOptions> = {},
+  ) => dynamic.ensure({ userId, namespace, options: { ...options, ...more } });
+  return { store, folders, dynamic, want, trouble, configured };
 }
 
 Deno.test("an agent is made once, with folders of its own, however many ask", async () => {
@@ -64,6 +62,47 @@ Deno.test("there are as many as may be and no more; those that are there stay", 
   await want("ann", { maxAgents: 1 });
   await assert.rejects(want("bob", { maxAgents: 1 }), GatewayError);
   assert.equal(await want("ann", { maxAgents: 1 }), "ws-ann");
+});
+
+Deno.test("guests take half at most, whoever proves who they are the rest; also after a restart", async () => {
+  const first = stage();
+  const guest = { namespace: "guest", maxAgents: 5 };
+  const user = { proven: true, maxAgents: 5 };
+  for (const name of ["a", "b", "c"]) await first.want(name, guest);
+  await assert.rejects(first.want("d", guest), GatewayError);
+  assert.match(await first.want("a", guest), /^ws--/);
+  const { want, dynamic } = stage(first.store);
+  await assert.rejects(want("d", guest), GatewayError);
+  for (const name of ["ann", "bob"]) await want(name, user);
+  await assert.rejects(want("cid", user), GatewayError);
+  assert.equal(dynamic.list().length, 5);
+});
+
+Deno.test("where nobody is asked all are alike; who took more then costs nobody who is proved a place", async () => {
+  const { want } = stage();
+  for (const name of ["a", "b", "c", "d"]) await want(name, { maxAgents: 4 });
+  await assert.rejects(want("e", { maxAgents: 4 }), GatewayError);
+  await assert.rejects(want("e", { namespace: "guest", maxAgents: 4 }), GatewayError);
+  for (const name of ["ann", "bob"]) await want(name, { proven: true, maxAgents: 4 });
+  await assert.rejects(want("cid", { proven: true, maxAgents: 4 }), GatewayError);
+});
+
+Deno.test("an agent of the settings is nobody's own, unless they say so; no two users share one", async () => {
+  const { want, configured, folders } = stage();
+  configured.add("ws-bob");
+  const id = await want("bob");
+  assert.match(id, /^ws--[0-9a-f]{48}$/);
+  assert.deepEqual(folders, [`/w/${id}`, `/a/${id.slice("ws-".length)}`]);
+  assert.equal(await want("bob"), id);
+  const others = await Promise.all([
+    want("Bob"),
+    want("bob", { namespace: "guest" }),
+    want(id.slice("ws-".length)),
+  ]);
+  assert.equal(new Set([id, "ws-bob", ...others]).size, 5);
+  assert.equal(await want("bob", { useConfigured: true }), "ws-bob");
+  configured.add(id);
+  await assert.rejects(want("bob"), GatewayError);
 });
 
 Deno.test("agents are remembered; an agent without folders is none", async () => {

@@ -89,6 +89,29 @@ Deno.test("guests of one address share a bound, whatever they call themselves; u
   }
 });
 
+Deno.test("guests leave agents for users who prove who they are", async () => {
+  const stage = setChatStage({ enabled: true, required: false });
+  stage.chatSettings.ownAgents = {
+    workspaceTemplate: "/w/{agentId}",
+    agentDirTemplate: "/a/{agentId}",
+    maxAgents: 2,
+  };
+  const made = async (link: StageLink) => {
+    link.receive(JSON.stringify({ type: "chat.send", content: "hi" }));
+    await quiet();
+    heard(link);
+    return stage.dynamicAgents.list().length;
+  };
+  assert.equal(await made(await open(stage, { senderId: "a" })), 1);
+  assert.equal(await made(await open(stage, { senderId: "b" })), 1);
+  const link = stage.open({ token: "t" });
+  await quiet();
+  stage.questions.at(-1)?.answer({ ok: true, userId: "ann" });
+  await quiet();
+  assert.equal(await made(link), 2);
+  assert.ok(stage.folders.includes("/w/ws-ann"));
+});
+
 Deno.test("in a group, messages of one id do not take each other's parts from a slow reader", async () => {
   const stage = setChatStage();
   const say = async (link: StageLink) => {
