@@ -47,6 +47,7 @@ import { Runs } from "./services/runs.ts";
 import { Sessions } from "./services/sessions.ts";
 import { type SettingOverride, Settings } from "./services/settings.ts";
 import type { SettingsCodec } from "./services/settings_codec.ts";
+import { Uploads } from "./services/uploads.ts";
 import { VersionCounters } from "./services/state_versions.ts";
 import { TICK_INTERVAL_MS, Ticker } from "./services/ticker.ts";
 import statusPage from "./ui/status_page.html" with { type: "text" };
@@ -242,7 +243,15 @@ export function createGateway(parts: GatewayParts): Gateway {
     log: log.child("channels"),
     tenant: DEFAULT_TENANT,
   });
-  const chat = parts.chat && dynamicAgents && createChatChannel({
+  const uploads = parts.chat && new Uploads({
+    store,
+    media: parts.chat.media,
+    clock,
+    random,
+    log: log.child("uploads"),
+    tenant: DEFAULT_TENANT,
+  });
+  const chat = parts.chat && dynamicAgents && uploads && createChatChannel({
     tenant: DEFAULT_TENANT,
     agents,
     dynamicAgents,
@@ -250,6 +259,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     runs,
     identities: parts.chat.identities,
     media: parts.chat.media,
+    uploads,
     hub,
     clock,
     random,
@@ -334,6 +344,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     await heartbeat.start();
     health.start();
     ticker.start();
+    if (chat !== undefined) uploads?.start(() => chat.settings().enabled);
     ready = true;
   };
   return {
@@ -371,6 +382,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       ticker.stop();
       health.stop();
       presence.stop();
+      await uploads?.stop();
       await heartbeat.stop();
       for (const tenant of TENANTS) {
         hub.publish(tenant, { type: "shutdown", reason, restartExpectedMs });

@@ -2,11 +2,7 @@
 
 import * as v from "valibot";
 import { MAX_IDENTITY_ANSWER_BYTES } from "../src/adapters/http_identity.ts";
-import {
-  MAX_MEDIA_FILES,
-  MAX_MEDIA_FOLDER_BYTES,
-  MAX_SHOWN_BYTES,
-} from "../src/adapters/disk_media.ts";
+import { MAX_SHOWN_BYTES } from "../src/adapters/disk_media.ts";
 import { websocketChannel } from "../src/config/chat_schema.ts";
 import { type Setting, settingsAlong } from "../src/config/setting_tree.ts";
 import { checked } from "../src/core/id.ts";
@@ -44,6 +40,13 @@ import {
 import { MAX_DYNAMIC_AGENTS } from "../src/services/dynamic_agents.ts";
 import { isRunId } from "../src/services/run_record.ts";
 import { PARTIAL_INTERVAL_MS } from "../src/services/run_text.ts";
+import {
+  MAX_MEDIA_FILES,
+  MAX_MEDIA_FOLDER_BYTES,
+  MAX_OWNER_BYTES,
+  MAX_OWNER_FILES,
+  MEDIA_LIFE_MS,
+} from "../src/services/uploads.ts";
 import { markdownTable } from "./generated_section.ts";
 import { type Limit, limitTable, overflowText } from "./wire_tables.ts";
 
@@ -136,7 +139,15 @@ const LIMITS: readonly Limit[] = [
   ["Answer of the identity service", MAX_IDENTITY_ANSWER_BYTES, "bytes", "`service_unavailable`"],
   ["Time between two cumulative parts", PARTIAL_INTERVAL_MS, "ms", "the next part has it all"],
   ["Agents of users", MAX_DYNAMIC_AGENTS, "agents", "`chat.error`"],
-  ["Uploaded files", MAX_MEDIA_FILES, "files", "507"],
+  [
+    "Uploaded files of one user, or of all strangers of one address",
+    MAX_OWNER_FILES,
+    "files",
+    "507",
+  ],
+  ["All of those together", MAX_OWNER_BYTES, "bytes", "507"],
+  ["Time for which an uploaded file is kept", MEDIA_LIFE_MS, "ms", "it is removed"],
+  ["Uploaded files of all", MAX_MEDIA_FILES, "files", "507"],
   ["All of them together", MAX_MEDIA_FOLDER_BYTES, "bytes", "507"],
   [
     "A picture that the model is shown",

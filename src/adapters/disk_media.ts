@@ -1,18 +1,17 @@
 /** The folder of uploads on this machine. */
 
-import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, realpath, unlink } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, realpath, unlink } from "node:fs/promises";
 import { extname, isAbsolute, join, resolve, sep } from "node:path";
 import { agreesWith, plainType, SNIFFED_BYTES, sniffType } from "../core/media_type.ts";
 import { quote } from "../core/quote.ts";
-import { type MediaFile, type MediaFolder, MediaRefused, type MediaRules } from "../ports/media.ts";
-import type { Random } from "../ports/random.ts";
-
-/** Files in the folder; one more upload is refused until some are removed. */
-export const MAX_MEDIA_FILES = 10_000;
-
-/** Bytes in the folder; an upload that would exceed them is refused. */
-export const MAX_MEDIA_FOLDER_BYTES = 2 * 1024 * 1024 * 1024;
+import {
+  type MediaFile,
+  type MediaFolder,
+  MediaRefused,
+  type MediaRules,
+  type UploadName,
+} from "../ports/media.ts";
 
 /** Largest picture that a model is shown, in bytes; a larger one is named only. */
 export const MAX_SHOWN_BYTES = 5_000_000;
@@ -34,13 +33,12 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
 };
 
 /** Files on disk. A link of either kind, a device, a pipe or anything outside the folder is refused. */
-export function diskMedia({ random }: { readonly random: Random }): MediaFolder {
+export function diskMedia(): MediaFolder {
   return {
-    async save({ type, body }, rules) {
+    async save({ id, type, body }, rules) {
       const { folder } = await prepared(rules);
       if (!rules.types.includes(type)) throw wrongType(type);
-      await refuseFull(folder, rules);
-      const path = `${random.uuid()}${EXTENSIONS[type] ?? ""}`;
+      const path = fileName({ id, type });
       const whole = join(folder, path);
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
         constants.O_NOFOLLOW;
@@ -54,6 +52,14 @@ export function diskMedia({ random }: { readonly random: Random }): MediaFolder 
       } finally {
         await file.close();
       }
+    },
+    async size(upload, folder) {
+      return (await uploadedFile(await uploadedPath(upload, folder)))?.size;
+    },
+    async remove(upload, folder) {
+      const path = await uploadedPath(upload, folder);
+      if (path === undefined || await uploadedFile(path) === undefined) return;
+      await unlink(path).catch(absent);
     },
     async open({ path, type, mostShown }, rules) {
       const { folder } = await prepared(rules);
@@ -74,23 +80,28 @@ async function prepared({ folder }: MediaRules): Promise<{ readonly folder: stri
   return { folder: await realpath(folder) };
 }
 
-async function refuseFull(folder: string, { maxBytes }: MediaRules): Promise<void> {
-  const names = await readdir(folder);
-  let bytes = maxBytes;
-  for (const name of names) bytes += await sizeOf(join(folder, name));
-  if (names.length >= MAX_MEDIA_FILES || bytes > MAX_MEDIA_FOLDER_BYTES) {
-    throw new MediaRefused("full", "there is no room for more files; ask who runs the gateway");
-  }
+/** The whole path of an uploaded file; undefined where its folder is not there. */
+async function uploadedPath(upload: UploadName, folder: string): Promise<string | undefined> {
+  const place = await realpath(folder).catch(absent);
+  return place === undefined ? undefined : join(place, fileName(upload));
 }
 
-/** 0 for what is gone by now, such as another upload that was refused. */
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await lstat(path)).size;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return 0;
-    throw error;
-  }
+/** An uploaded file as it is; undefined where there is none, or something that no upload is. */
+async function uploadedFile(path: string | undefined): Promise<Stats | undefined> {
+  const found = path === undefined ? undefined : await lstat(path).catch(absent);
+  return found?.isFile() === true ? found : undefined;
+}
+
+/** Nothing for what is not there; throws anything else. */
+function absent(error: unknown): undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+  throw error;
+}
+
+function fileName({ id, type }: UploadName): string {
+  if (!/^[0-9a-f-]{36}$/.test(id)) throw outside(id);
+  return `${id}${EXTENSIONS[type] ?? ""}`;
 }
 
 async function write(

@@ -18,13 +18,27 @@ export interface MediaRules {
   readonly types: readonly string[];
 }
 
+/** A file that was uploaded: its name is made of these. */
+export interface UploadName {
+  /** A UUID. */
+  readonly id: string;
+  readonly type: string;
+}
+
 /** Keeps and finds files. Every method rejects with {@linkcode MediaRefused} for what may not be. */
 export interface MediaFolder {
-  /** Stores what a user uploads under a name of its own. The content must be what `type` says. */
+  /**
+   * Stores what a user uploads, and leaves nothing behind where it rejects. The content must be what `type` says;
+   * no other upload may have the id.
+   */
   save(
-    upload: { readonly type: string; readonly body: ReadableStream<Uint8Array> | null },
+    upload: UploadName & { readonly body: ReadableStream<Uint8Array> | null },
     rules: MediaRules,
   ): Promise<MediaFile>;
+  /** The bytes of an uploaded file in this folder; undefined where it is not there. */
+  size(upload: UploadName, folder: string): Promise<number | undefined>;
+  /** Removes an uploaded file from this folder. Does nothing where it is not there. */
+  remove(upload: UploadName, folder: string): Promise<void>;
   /**
    * Finds a file: a path below the folder, relative to it or whole. `type` is what the sender says it is;
    * absent: what its content or its name says. `bytes` are those of a picture, which a model may look at, where

@@ -8,7 +8,6 @@ import { quote } from "../core/quote.ts";
 import type { ListenOptions } from "../ports/listener.ts";
 import type { Log } from "../ports/log.ts";
 import type { MediaFolder } from "../ports/media.ts";
-import type { Random } from "../ports/random.ts";
 import { MAX_CHAT_MESSAGE_BYTES } from "../protocols/chat/codec.ts";
 import { openPort } from "./open_port.ts";
 
@@ -100,12 +99,14 @@ function asks({ settings, overrides }: ChatSetup): boolean {
 }
 
 /** The files of the chat channel; what they stand on is loaded with the first of them. */
-export function chatMedia(random: Random): MediaFolder {
+export function chatMedia(): MediaFolder {
   let loaded: Promise<MediaFolder> | undefined;
   const folder = (): Promise<MediaFolder> =>
-    loaded ??= import("../adapters/disk_media.ts").then(({ diskMedia }) => diskMedia({ random }));
+    loaded ??= import("../adapters/disk_media.ts").then(({ diskMedia }) => diskMedia());
   return {
     save: async (upload, rules) => await (await folder()).save(upload, rules),
+    size: async (upload, place) => await (await folder()).size(upload, place),
+    remove: async (upload, place) => await (await folder()).remove(upload, place),
     open: async (wanted, rules) => await (await folder()).open(wanted, rules),
   };
 }

@@ -229,7 +229,7 @@ async function openGateway(
     memory: () => Deno.memoryUsage().rss,
     chat: {
       identities: httpIdentity(),
-      media: chatMedia(systemRandom),
+      media: chatMedia(),
       workspaces: diskWorkspaces(),
       overrides: setup.chat.overrides,
       places: { stateDir, home: env.HOME ?? env.USERPROFILE ?? "~" },

@@ -21,6 +21,8 @@ export interface ChatStage extends Stage {
   readonly questions: (IdentityQuestion & { answer: (answer: IdentityAnswer) => void })[];
   /** Folders that were made. */
   readonly folders: string[];
+  /** Against whose quota uploads counted. */
+  readonly uploaded: string[];
   /** Settings that a test may change while it goes on. */
   readonly chatSettings: { -readonly [Key in keyof ChatSettings]: ChatSettings[Key] };
   /** Opens a connection with these parameters of its URL. */
@@ -66,8 +68,8 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
     maxConnectionsPerAddress: 256,
     media: { folder: "/uploads", maxBytes: 1_000, types: ["image/png"] },
   };
-  const media: MediaFolder = {
-    save: ({ type }) => Promise.resolve({ path: "new.png", type, size: 3 }),
+  const uploaded: string[] = [];
+  const media: Pick<MediaFolder, "open"> = {
     open: ({ path }) => {
       if (path !== "a.png") throw new MediaRefused("path", `"${path}" is not there`);
       const bytes = Uint8Array.of(1, 2, 3);
@@ -88,6 +90,12 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
       },
     },
     media,
+    uploads: {
+      save: ({ owner, type }) => {
+        uploaded.push(owner);
+        return Promise.resolve({ path: "new.png", type, size: 3 });
+      },
+    },
     hub,
     clock,
     random: new CountingRandom(),
@@ -103,6 +111,7 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
     dynamicAgents,
     questions,
     folders,
+    uploaded,
     chatSettings,
     open(shown = {}, ip = "127.0.0.1") {
       const link = new StageLink();

@@ -20,6 +20,7 @@ import type { Random } from "../../ports/random.ts";
 import type { ChannelInbox } from "../../services/channel_inbox.ts";
 import type { DomainEvent, RunId } from "../../services/domain_event.ts";
 import type { Hub } from "../../services/hub.ts";
+import type { Uploads } from "../../services/uploads.ts";
 import { Audience, type Listener } from "./audience.ts";
 import { type Arrival, identify, type Identity } from "./identity.ts";
 import type { ChatEvent } from "./machine.ts";
@@ -48,7 +49,8 @@ export interface ChatOptions {
   readonly tenant: TenantId;
   readonly inbox: Pick<ChannelInbox, "receive">;
   readonly identities: IdentityService;
-  readonly media: MediaFolder;
+  readonly media: Pick<MediaFolder, "open">;
+  readonly uploads: Pick<Uploads, "save">;
   readonly hub: Hub;
   readonly clock: Clock;
   readonly random: Random;

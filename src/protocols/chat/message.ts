@@ -56,7 +56,7 @@ export async function enclose(
   message: ChatMessage,
   { identity, media, rules }: {
     readonly identity: Identity;
-    readonly media: MediaFolder;
+    readonly media: Pick<MediaFolder, "open">;
     readonly rules: MediaRules;
   },
 ): Promise<Enclosed> {

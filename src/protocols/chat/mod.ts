@@ -1,6 +1,7 @@
 /** The chat channel's wire: applications talk to agents for their users, in five kinds of frames. */
 
 import { drive, type Schedule } from "../../core/driver.ts";
+import { network } from "../../core/host.ts";
 import type { Link } from "../../core/link.ts";
 import type { Peer } from "../../core/peer.ts";
 import type { Channel } from "../../ports/channel.ts";
@@ -46,7 +47,7 @@ export interface Chat {
 /** Puts the channel together. */
 export function createChat(options: ChatOptions): Chat {
   const house = new ChatHouse(options);
-  const { clock, media, settings } = options;
+  const { clock, settings, uploads } = options;
   const schedule: Schedule = (delayMs, task) => clock.after(delayMs, task);
   return {
     channel: house,
@@ -59,9 +60,13 @@ export function createChat(options: ChatOptions): Chat {
     },
     async upload({ type, body, shown }, { peer, signal }) {
       const identity = await house.identify({ shown, address: peer.ip }, signal);
-      const whose = identity.passing ? peer.ip : identity.userId;
-      house.charge(`upload:${whose}`, { guest: identity.guest, address: peer.ip });
-      return await media.save({ type, body }, settings().media);
+      const { guest, passing, userId, verified } = identity;
+      const whose = passing ? peer.ip : userId;
+      house.charge(`upload:${whose}`, { guest, address: peer.ip });
+      // A name costs a stranger nothing; programs of this machine speak for users whom they know.
+      const known = verified || !guest && !passing && peer.local;
+      const owner = known ? `user:${userId}` : `address:${network(peer.ip)}`;
+      return await uploads.save({ owner, guest: !known, type, body }, settings().media);
     },
   };
 }

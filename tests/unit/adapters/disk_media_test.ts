@@ -4,6 +4,8 @@ import { diskMedia } from "../../../src/adapters/disk_media.ts";
 import { MediaRefused, type MediaRules } from "../../../src/ports/media.ts";
 import { CountingRandom } from "../../support/counting_random.ts";
 
+const random = new CountingRandom();
+
 const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 3);
 const TEXT = new TextEncoder().encode("hello");
 
@@ -32,8 +34,11 @@ async function reason(work: Promise<unknown>): Promise<string> {
 
 Deno.test("a file is stored for the owner alone and found again", () =>
   withFolder(async ({ folder, rules }) => {
-    const media = diskMedia({ random: new CountingRandom() });
-    const saved = await media.save({ type: "image/png", body: body(PNG) }, rules);
+    const media = diskMedia();
+    const saved = await media.save(
+      { id: random.uuid(), type: "image/png", body: body(PNG) },
+      rules,
+    );
     assert.deepEqual([saved.type, saved.size], ["image/png", PNG.length]);
     assert.equal((await Deno.stat(folder)).mode! & 0o777, 0o700);
     assert.equal((await Deno.stat(join(folder, saved.path))).mode! & 0o777, 0o600);
@@ -41,15 +46,18 @@ Deno.test("a file is stored for the owner alone and found again", () =>
       const { bytes, ...found } = await media.open({ path }, rules);
       assert.deepEqual([found, bytes], [saved, PNG]);
     }
-    const text = await media.save({ type: "text/plain", body: body(TEXT) }, rules);
+    const text = await media.save(
+      { id: random.uuid(), type: "text/plain", body: body(TEXT) },
+      rules,
+    );
     assert.equal("bytes" in await media.open({ path: text.path }, rules), false);
   }));
 
 Deno.test("what is not allowed leaves no file behind", () =>
   withFolder(async ({ folder, rules }) => {
-    const media = diskMedia({ random: new CountingRandom() });
+    const media = diskMedia();
     const save = (type: string, bytes: Uint8Array<ArrayBuffer>) =>
-      reason(media.save({ type, body: body(bytes) }, rules));
+      reason(media.save({ id: random.uuid(), type, body: body(bytes) }, rules));
     assert.equal(await save("application/zip", PNG), "type");
     assert.equal(await save("image/png", TEXT), "type");
     assert.equal(await save("text/plain", PNG), "type");
@@ -58,27 +66,39 @@ Deno.test("what is not allowed leaves no file behind", () =>
     assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
   }));
 
-Deno.test("an upload that is refused meanwhile disturbs no other", () =>
-  withFolder(async ({ folder, rules }) => {
-    const media = diskMedia({ random: new CountingRandom() });
-    await Deno.mkdir(folder);
-    for (let at = 0; at < 300; at++) await Deno.writeFile(join(folder, `${at}.txt`), TEXT);
-    for (let at = 0; at < 20; at++) {
-      const refused = new TransformStream<Uint8Array, Uint8Array>();
-      const first = reason(media.save({ type: "text/plain", body: refused.readable }, rules));
-      while ((await Array.fromAsync(Deno.readDir(folder))).length === 300) { /* not begun */ }
-      const second = reason(media.save({ type: "image/png", body: body(TEXT) }, rules));
-      // The second looks at the folder while the first, which brings nothing, is taken away.
-      for (let turn = 0; turn < 4; turn++) await Deno.stat(folder);
-      await refused.writable.close();
-      assert.deepEqual([await first, await second], ["size", "type"]);
-    }
+Deno.test("an upload is measured and removed by its name; nothing else in the folder is", () =>
+  withFolder(async ({ folder, outside, rules }) => {
+    const media = diskMedia();
+    const upload = { id: random.uuid(), type: "image/png" };
+    assert.equal(await media.size(upload, folder), undefined);
+    await media.remove(upload, folder);
+    const { path } = await media.save({ ...upload, body: body(PNG) }, rules);
+    assert.equal(await media.size(upload, folder), PNG.length);
+    assert.equal(await media.size(upload, join(folder, path)), undefined);
+    await assert.rejects(media.save({ ...upload, body: body(PNG) }, rules));
+    assert.equal(await media.size(upload, folder), PNG.length);
+    await media.remove(upload, folder);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
+    // What an operator has put in its place is theirs.
+    await Deno.writeFile(join(outside, "own.png"), PNG);
+    await Deno.symlink(join(outside, "own.png"), join(folder, path));
+    assert.equal(await media.size(upload, folder), undefined);
+    await media.remove(upload, folder);
+    await Deno.mkdir(join(folder, "own"));
+    assert.equal((await Array.fromAsync(Deno.readDir(folder))).length, 2);
+    const escape = { ...upload, id: "../own" };
+    assert.equal(await reason(media.save({ ...escape, body: body(PNG) }, rules)), "path");
+    assert.equal(await reason(media.remove(escape, folder)), "path");
+    assert.deepEqual(await Deno.readFile(join(outside, "own.png")), PNG);
   }));
 
 Deno.test("a picture beyond what may be shown is named only; a type may have parameters", () =>
   withFolder(async ({ rules }) => {
-    const media = diskMedia({ random: new CountingRandom() });
-    const { path } = await media.save({ type: "image/png", body: body(PNG) }, rules);
+    const media = diskMedia();
+    const { path } = await media.save(
+      { id: random.uuid(), type: "image/png", body: body(PNG) },
+      rules,
+    );
     const type = "Image/PNG; q=1";
     assert.ok((await media.open({ path, type, mostShown: PNG.length }, rules)).bytes);
     const named = await media.open({ path, mostShown: PNG.length - 1 }, rules);
@@ -87,8 +107,12 @@ Deno.test("a picture beyond what may be shown is named only; a type may have par
 
 Deno.test("nothing but plain files of the folder can be named", () =>
   withFolder(async ({ folder, outside, rules }) => {
-    const media = diskMedia({ random: new CountingRandom() });
-    const { path: good } = await media.save({ type: "image/png", body: body(PNG) }, rules);
+    const media = diskMedia();
+    const { path: good } = await media.save({
+      id: random.uuid(),
+      type: "image/png",
+      body: body(PNG),
+    }, rules);
     await Deno.writeFile(join(outside, "secret.png"), PNG);
     await Deno.mkdir(join(outside, "media-not"));
     await Deno.writeFile(join(outside, "media-not", "a.png"), PNG);

@@ -145,3 +145,29 @@ Deno.test("uploads count against the sender's messages a minute", async () => {
   assert.equal((await post()).status, 201);
   assert.equal((await post()).status, 429);
 });
+
+Deno.test("uploads count against the quota of a user, or of the address of a stranger", async () => {
+  const headers = { "content-type": "image/png" };
+  const upload = (path: string, ip?: string) => ({ path, method: "POST", body: "a", headers, ip });
+  const known = stage({ enabled: true, required: false });
+  known.chatSettings.allowPublicWithoutAuth = true;
+  const byToken = known.ask(upload("/ws/media?token=t", "192.0.2.1"));
+  await settle();
+  known.questions.at(-1)?.answer({ ok: true, userId: "ann" });
+  await byToken;
+  await known.ask(upload("/ws/media?senderId=ann", "192.0.2.1"));
+  await known.ask(upload("/ws/media?senderId=bob", "::ffff:192.0.2.1"));
+  await known.ask(upload("/ws/media", "2001:db8::1"));
+  assert.deepEqual(known.uploaded, [
+    "user:ann",
+    "address:192.0.2.1",
+    "address:192.0.2.1",
+    "address:2001:db8:0:0",
+  ]);
+  const open = stage();
+  await open.ask(upload("/ws/media?senderId=ann"));
+  await open.ask(upload("/ws/media"));
+  open.chatSettings.allowPublicWithoutAuth = true;
+  await open.ask(upload("/ws/media?senderId=ann", "192.0.2.1"));
+  assert.deepEqual(open.uploaded, ["user:ann", "address:127.0.0.1", "address:192.0.2.1"]);
+});
