@@ -50,7 +50,7 @@ export function decodeFrame(line: string | Uint8Array): ClientFrame {
   const frame = parsed.value;
   if (!isJsonObject(frame)) return malformed(UNSUPPORTED);
   const { type, id, method, params } = frame;
-  if (typeof id === "number" && !isKept(id)) return malformed(UNKEPT);
+  if (typeof id === "number" && Number.isFinite(id) && !isKept(id)) return malformed(UNKEPT);
   if (!isRequestId(id)) return malformed(UNSUPPORTED);
   if (type !== "request" || typeof method !== "string") return malformed(UNSUPPORTED, id);
   return { kind: "request", id, method, params };
@@ -101,9 +101,9 @@ function malformed(message: string, id: RequestId = NO_ID): ClientFrame {
   return { kind: "malformed", id, message };
 }
 
-/** An empty text counts as none. */
+/** An empty text counts as none, and so does a number beyond all that can be read. */
 function isRequestId(id: unknown): id is RequestId {
-  return typeof id === "string" ? id !== "" : typeof id === "number";
+  return typeof id === "string" ? id !== "" : Number.isFinite(id);
 }
 
 /** Whether a number comes back as it was: beyond these whole numbers several are read as one. */

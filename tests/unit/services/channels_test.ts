@@ -106,6 +106,7 @@ Deno.test("the last of them leaves meanwhile: it is said, nothing is kept, and t
   const store = createMemoryStore();
   const leaving: Store = {
     get: (key) => store.get(key),
+    stamp: (key) => store.stamp(key),
     list: (query) => store.list(query),
     count: (query) => store.count(query),
     read: (stream, range) => store.read(stream, range),

@@ -53,7 +53,7 @@ const INCOMING: readonly [line: string | Uint8Array, frame: ClientFrame][] = [
   ['{"type":"request","id":1e300,"method":"ping"}', UNKEPT],
   ['{"type":"request","id":-0,"method":"ping"}', UNKEPT],
   ['{"type":"event","id":-0.0,"event":"heartbeat"}', UNKEPT],
-  ['{"type":"request","id":1e999,"method":"ping"}', UNKEPT],
+  ['{"type":"request","id":1e999,"method":"ping"}', UNSUPPORTED],
   ['{"type":"req","id":"1","method":"ping"}', bad("unsupported frame", "1")],
   ['{"type":"response","id":"1","ok":true}', bad("unsupported frame", "1")],
   ['{"type":"event","id":2,"event":"heartbeat"}', bad("unsupported frame", 2)],
