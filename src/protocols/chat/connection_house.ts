@@ -23,7 +23,6 @@ import type { Hub } from "../../services/hub.ts";
 import type { Uploads } from "../../services/uploads.ts";
 import { Audience, type Listener } from "./audience.ts";
 import { type Arrival, identify, type Identity } from "./identity.ts";
-import type { ChatEvent } from "./machine.ts";
 import { tooMany } from "./message.ts";
 import { PictureHolds } from "./picture_holds.ts";
 import type { ChatSettings } from "./settings.ts";
