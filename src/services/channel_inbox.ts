@@ -99,13 +99,14 @@ export class ChannelInbox {
     return { kind: "run", runId: outcome.runId, sessionKey, begin: outcome.begin };
   }
 
-  async #session({ channel, peer, ownAgent }: ChannelMessage): Promise<SessionKey> {
+  async #session({ channel, peer, sender, ownAgent }: ChannelMessage): Promise<SessionKey> {
     const { agents, dynamicAgents } = this.#parts;
     const agent = ownAgent === undefined || peer.kind === "group"
       ? agents.defaultId
       : await dynamicAgents.ensure({
         userId: peer.id,
         namespace: peer.guest ? "guest" : "",
+        proven: sender.verified,
         options: ownAgent,
       });
     const name = `${peer.guest ? "guest:" : ""}${peer.kind}:${await keyPart(peer.id)}`;

@@ -51,8 +51,6 @@ export interface DynamicAgentOptions {
   readonly maxAgents?: number;
   /** An agent that the settings define may be a user's own, where its id is the user's. */
   readonly useConfigured?: boolean;
-  /** The user proved who they are. */
-  readonly proven?: boolean;
 }
 
 /** For whom an agent is wanted. */
@@ -60,6 +58,8 @@ export interface AgentWanted {
   readonly userId: string;
   /** Tells apart users of one id, e.g. those who did not prove it; empty: proven. */
   readonly namespace: string;
+  /** The user proved who they are. */
+  readonly proven: boolean;
   readonly options: DynamicAgentOptions;
 }
 
@@ -154,9 +154,8 @@ export class DynamicAgents implements AddedAgents {
     { part, wanted }: { readonly part: string; readonly wanted: AgentWanted },
   ): Promise<void> {
     const { workspaces, clock, log, store, tenant } = this.#parts;
-    const { options, userId, namespace } = wanted;
-    const proven = options.proven === true;
-    if (!this.#room(wanted, proven)) throw noMore();
+    const { options, userId, namespace, proven } = wanted;
+    if (!this.#room(wanted)) throw noMore();
     const fill = (template: string): string =>
       template.replaceAll("{agentId}", id).replaceAll("{userId}", part);
     const workspace = fill(options.workspaceTemplate);
@@ -186,7 +185,7 @@ export class DynamicAgents implements AddedAgents {
   }
 
   /** Whether there may be one more for this user. */
-  #room({ namespace, options }: AgentWanted, proven: boolean): boolean {
+  #room({ namespace, options, proven }: AgentWanted): boolean {
     const most = Math.min(options.maxAgents ?? MAX_DYNAMIC_AGENTS, MAX_DYNAMIC_AGENTS);
     const share = Math.ceil(most * GUEST_SHARE);
     const others = this.#agents.size - this.#proven;

@@ -127,9 +127,7 @@ export class ChatConnection implements Wire<ChatTypes> {
       text: message.content,
       ...enclosed,
       ...(message.groupSubject === undefined ? {} : { groupSubject: message.groupSubject }),
-      ...(ownAgents !== undefined && lasting
-        ? { ownAgent: { ...ownAgents, proven: identity.verified } }
-        : {}),
+      ...(ownAgents !== undefined && lasting ? { ownAgent: ownAgents } : {}),
     });
     if (receipt.kind === "answered") return { kind: "answered", messageId, text: receipt.text };
     // What the run holds is held until it ends.

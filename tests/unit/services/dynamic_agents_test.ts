@@ -30,8 +30,10 @@ function stage(store = createMemoryStore()) {
   });
   const want = (
     userId: string,
-    { namespace = "", ...more }: { namespace?: string } & Partial<DynamicAgentOptions> = {},
-  ) => dynamic.ensure({ userId, namespace, options: { ...options, ...more } });
+    { namespace = "", proven = false, ...more }:
+      & { namespace?: string; proven?: boolean }
+      & Partial<DynamicAgentOptions> = {},
+  ) => dynamic.ensure({ userId, namespace, proven, options: { ...options, ...more } });
   return { store, folders, dynamic, want, trouble, configured };
 }
 
