@@ -31,7 +31,7 @@ export { type Config, defaultConfig, settingsCodec, type SettingsFormat } from "
 export type { Arrival, Serve, Upgrade } from "./src/core/serve.ts";
 export type { Link, LinkListener, Outgoing, SendOptions } from "./src/core/link.ts";
 export type { Envelope, SharedText } from "./src/core/shared_text.ts";
-export type { CloseNote, MessageNote, ServerSocket } from "./src/core/web_socket.ts";
+export type { CloseNote, MessageNote, ServerSocket } from "./src/core/websocket.ts";
 export type { Clock } from "./src/ports/clock.ts";
 export { type Listener, ListenError, type ListenOptions } from "./src/ports/listener.ts";
 export type { Log, LogReader } from "./src/ports/log.ts";

@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { listenTcp } from "../src/adapters/tcp_listener.ts";
-import type { ServerSocket } from "../src/core/web_socket.ts";
+import type { ServerSocket } from "../src/core/websocket.ts";
 import { type EchoKind, isEchoKind, TO_ALL } from "./echo_protocol.ts";
 
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;

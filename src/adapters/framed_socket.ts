@@ -16,7 +16,7 @@ import {
   type MessageNote,
   READY_STATE,
   type ServerSocket,
-} from "../core/web_socket.ts";
+} from "../core/websocket.ts";
 import {
   closePayload,
   type FrameLimits,

@@ -3,7 +3,7 @@
 import { type RequestHead, RequestHeadReader } from "../core/http_head.ts";
 import { type HttpRefusal, refusalResponse, switchingProtocols } from "../core/http_response.ts";
 import type { Arrival, Serve } from "../core/serve.ts";
-import type { ServerSocket } from "../core/web_socket.ts";
+import type { ServerSocket } from "../core/websocket.ts";
 import { acceptKey } from "../core/websocket_handshake.ts";
 import type { ByteStream } from "./framed_socket.ts";
 import { IncomingBody } from "./incoming_body.ts";

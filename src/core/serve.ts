@@ -1,6 +1,6 @@
 /** HTTP requests as the routes see them, whichever listener they came through. */
 
-import type { ServerSocket } from "./web_socket.ts";
+import type { ServerSocket } from "./websocket.ts";
 
 /** How a request arrived. */
 export interface Arrival {

@@ -5,7 +5,7 @@ import { originAllowed } from "../core/host.ts";
 import { plainType } from "../core/media_type.ts";
 import type { Peer } from "../core/peer.ts";
 import type { Arrival, Serve } from "../core/serve.ts";
-import type { ServerSocket } from "../core/web_socket.ts";
+import type { ServerSocket } from "../core/websocket.ts";
 import { MAX_CHAT_MESSAGE_BYTES } from "../protocols/chat/codec.ts";
 import { type Chat, MediaRefused } from "../protocols/chat/mod.ts";
 import type { Mount } from "./mount.ts";

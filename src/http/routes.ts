@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { originAllowed } from "../core/host.ts";
 import type { Peer } from "../core/peer.ts";
 import type { Serve } from "../core/serve.ts";
-import type { ServerSocket } from "../core/web_socket.ts";
+import type { ServerSocket } from "../core/websocket.ts";
 import type { Mount } from "./mount.ts";
 import { peerOf } from "./peer.ts";
 import { hostRefusal, problem, SECURITY_HEADERS } from "./refusal.ts";

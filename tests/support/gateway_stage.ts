@@ -5,7 +5,7 @@ import { createGateway, type Gateway } from "../../src/app.ts";
 import { type Config, resolveSecret, settingsCodec } from "../../src/config.ts";
 import type { SettingsCodec } from "../../src/services/settings_codec.ts";
 import type { Link, LinkListener, Outgoing } from "../../src/core/link.ts";
-import type { ServerSocket } from "../../src/core/web_socket.ts";
+import type { ServerSocket } from "../../src/core/websocket.ts";
 import { socketOf } from "./link_socket.ts";
 import type { SettingsFile, SettingsText } from "../../src/ports/settings_file.ts";
 import type { Store } from "../../src/ports/store.ts";

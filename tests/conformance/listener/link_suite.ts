@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Link } from "../../../src/core/link.ts";
-import { linkOf } from "../../../src/core/web_socket_link.ts";
+import { linkOf } from "../../../src/core/websocket_link.ts";
 import { eventually } from "../../support/deadline.ts";
 import { RawPeer } from "../../support/raw_peer.ts";
 import {

@@ -1,7 +1,7 @@
 /** A listener on loopback for the time of one test, and what an adapter is allowed to do differently. */
 
 import type { Serve } from "../../../src/core/serve.ts";
-import type { ServerSocket } from "../../../src/core/web_socket.ts";
+import type { ServerSocket } from "../../../src/core/websocket.ts";
 import type { Listen, ListenOptions } from "../../../src/ports/listener.ts";
 
 /**

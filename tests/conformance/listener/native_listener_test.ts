@@ -3,7 +3,7 @@ import { testHandshakes } from "./handshake_suite.ts";
 import { testHttp } from "./http_suite.ts";
 import { testLinks } from "./link_suite.ts";
 import type { ListenerUnderTest } from "./listener_stage.ts";
-import { testWebSockets } from "./web_socket_suite.ts";
+import { testWebSockets } from "./websocket_suite.ts";
 
 const NATIVE: ListenerUnderTest = {
   name: "the runtime's listener",

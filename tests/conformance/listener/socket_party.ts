@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
 import type { Link } from "../../../src/core/link.ts";
-import type { ServerSocket } from "../../../src/core/web_socket.ts";
-import { linkOf } from "../../../src/core/web_socket_link.ts";
+import type { ServerSocket } from "../../../src/core/websocket.ts";
+import { linkOf } from "../../../src/core/websocket_link.ts";
 import { eventually, within } from "../../support/deadline.ts";
 import { schedule } from "./listener_stage.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { CLOSE_DEADLINE_MS } from "../../../src/core/link.ts";
-import { READY_STATE } from "../../../src/core/web_socket.ts";
+import { READY_STATE } from "../../../src/core/websocket.ts";
 import { eventually } from "../../support/deadline.ts";
 import { settle } from "../../support/manual_clock.ts";
 import {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MAX_PINGS } from "../../../src/adapters/framed_socket.ts";
 import { WriteTurns } from "../../../src/adapters/write_turns.ts";
 import { Envelope, SharedText } from "../../../src/core/shared_text.ts";
-import { READY_STATE } from "../../../src/core/web_socket.ts";
+import { READY_STATE } from "../../../src/core/websocket.ts";
 import { eventually } from "../../support/deadline.ts";
 import { settle } from "../../support/manual_clock.ts";
 import {

@@ -3,7 +3,7 @@ import { listenTcp } from "../../../src/adapters/tcp_listener.ts";
 import { CROWD } from "../../../src/adapters/write_turns.ts";
 import type { Link } from "../../../src/core/link.ts";
 import type { Serve } from "../../../src/core/serve.ts";
-import type { ServerSocket } from "../../../src/core/web_socket.ts";
+import type { ServerSocket } from "../../../src/core/websocket.ts";
 import type { ListenOptions } from "../../../src/ports/listener.ts";
 import { eventually, within } from "../../support/deadline.ts";
 import { LOOPBACK_TLS } from "../../support/loopback_certificate.ts";

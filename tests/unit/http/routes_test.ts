@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Peer } from "../../../src/core/peer.ts";
-import type { ServerSocket } from "../../../src/core/web_socket.ts";
+import type { ServerSocket } from "../../../src/core/websocket.ts";
 import { peerOf } from "../../../src/http/peer.ts";
 import { createRoutes } from "../../../src/http/routes.ts";
 import { socketOf } from "../../support/link_socket.ts";

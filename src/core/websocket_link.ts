@@ -2,7 +2,7 @@
 
 import type { Schedule } from "./driver.ts";
 import { type Link, type LinkListener, type Outgoing, VANISHED } from "./link.ts";
-import { READY_STATE, type ServerSocket } from "./web_socket.ts";
+import { READY_STATE, type ServerSocket } from "./websocket.ts";
 
 /** How often a socket that is behind is asked whether it has caught up, in milliseconds; no event tells. */
 const DRAIN_POLL_MS = 20;

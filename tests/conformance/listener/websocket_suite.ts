@@ -1,7 +1,7 @@
 /** What every adapter of `ports/listener.ts` must do with a WebSocket, seen as the Web's surface and as a link. */
 
 import assert from "node:assert/strict";
-import { READY_STATE } from "../../../src/core/web_socket.ts";
+import { READY_STATE } from "../../../src/core/websocket.ts";
 import { eventually, within } from "../../support/deadline.ts";
 import { RawPeer } from "../../support/raw_peer.ts";
 import { clientFrame, joined } from "../../support/websocket_frames.ts";

@@ -4,8 +4,8 @@ import {
   type MessageNote,
   READY_STATE,
   type ServerSocket,
-} from "../../../src/core/web_socket.ts";
-import { linkOf } from "../../../src/core/web_socket_link.ts";
+} from "../../../src/core/websocket.ts";
+import { linkOf } from "../../../src/core/websocket_link.ts";
 import { socketOf } from "../../support/link_socket.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { MemoryLink } from "../../support/memory_link.ts";
