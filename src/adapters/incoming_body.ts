@@ -2,7 +2,7 @@
 
 import { BodyDecoder } from "../core/http_body.ts";
 import type { RequestHead } from "../core/http_head.ts";
-import type { HttpRefusal } from "../core/http_response.ts";
+import type { HttpRefusal } from "../core/http_refusal.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -1,7 +1,8 @@
 /** One HTTP/1.1 connection: requests in order, answers in order, until one becomes a WebSocket. */
 
 import { type RequestHead, RequestHeadReader } from "../core/http_head.ts";
-import { type HttpRefusal, refusalResponse, switchingProtocols } from "../core/http_response.ts";
+import type { HttpRefusal } from "../core/http_refusal.ts";
+import { refusalResponse, switchingProtocols } from "../core/http_response.ts";
 import type { Arrival, Serve } from "../core/serve.ts";
 import type { ServerSocket } from "../core/websocket.ts";
 import { acceptKey } from "../core/websocket_handshake.ts";

@@ -1,7 +1,7 @@
 /** Decodes the bodies of HTTP/1.1 requests from bytes that come in any split. */
 
 import type { RequestBody } from "./http_head.ts";
-import type { HttpRefusal } from "./http_response.ts";
+import { type HttpRefusal, refused } from "./http_refusal.ts";
 import { isTokenByte } from "./http_syntax.ts";
 
 /** Digits of a chunk size; eight say 4 GiB. */
@@ -219,7 +219,7 @@ export class BodyDecoder {
   }
 
   #refuse(status: number, reason: string): void {
-    this.#refusal = { state: "refused", status, reason };
+    this.#refusal = refused(status, reason);
   }
 }
 

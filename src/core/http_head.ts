@@ -11,7 +11,7 @@ import {
   MAX_METHOD_CHARS,
   MAX_TARGET_BYTES,
 } from "./http_head_scanner.ts";
-import type { HttpRefusal } from "./http_response.ts";
+import { type HttpRefusal, refused } from "./http_refusal.ts";
 import { isAuthority, isToken, isTokenRange, listHas } from "./http_syntax.ts";
 import { quote } from "./quote.ts";
 import { readUpgrade } from "./websocket_handshake.ts";
@@ -395,8 +395,4 @@ function readBodyKind(
 
 function isBlank(code: number): boolean {
   return code === SPACE || code === TAB;
-}
-
-function refused(status: number, reason: string): HttpRefusal {
-  return { state: "refused", status, reason };
 }

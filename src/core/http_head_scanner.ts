@@ -1,6 +1,6 @@
 /** Finds the end of a request head in bytes that come in any split, and refuses what no head may hold. */
 
-import type { HttpRefusal } from "./http_response.ts";
+import { type HttpRefusal, refused } from "./http_refusal.ts";
 
 /** Longest head in bytes; browsers send 1 KiB, and cookies of a shared host name a few more. */
 export const MAX_HEAD_BYTES: number = 16 * 1024;
@@ -110,8 +110,4 @@ function lineFault(byte: number): string {
   if (byte === LF) return "a line of a request head ends with CRLF, not with LF alone";
   const hex = byte.toString(16).padStart(2, "0");
   return `a request head holds no control characters, as 0x${hex}; is this HTTP?`;
-}
-
-function refused(status: number, reason: string): HttpRefusal {
-  return { state: "refused", status, reason };
 }

@@ -1,20 +1,7 @@
 /** Writes HTTP/1.1 answers: heads, chunked bodies, the switch to WebSocket and refusals. */
 
+import type { HeaderField, HttpRefusal } from "./http_refusal.ts";
 import { isToken } from "./http_syntax.ts";
-
-/** A request that cannot be served; the connection ends after its answer. */
-export interface HttpRefusal {
-  readonly state: "refused";
-  /** The status of the answer, 4xx or 5xx. */
-  readonly status: number;
-  /** What was wrong and what to do, in one line; foreign text in it is quoted, escaped and cut. */
-  readonly reason: string;
-  /** Fields that the answer must carry besides its usual ones. */
-  readonly headers?: readonly HeaderField[];
-}
-
-/** Name and value of one field. */
-export type HeaderField = readonly [name: string, value: string];
 
 /** Where the body of an answer ends. */
 export type ResponseBody =

@@ -3,7 +3,7 @@
  * asks for one, what it must hold, and the proof that answers it.
  */
 
-import type { HttpRefusal } from "./http_response.ts";
+import { type HttpRefusal, refused } from "./http_refusal.ts";
 import { isToken, listHas, listMembers } from "./http_syntax.ts";
 import { quote } from "./quote.ts";
 import { sha1 } from "./sha1.ts";
@@ -49,13 +49,14 @@ export function readUpgrade(fields: UpgradeFields): AskedUpgrade {
   if (fields.version === "1.0" || !listHas(fields.upgrade, "websocket")) return { state: "none" };
   if (!listHas(fields.connection, "upgrade")) {
     return refused(
+      400,
       "the WebSocket handshake lacks Connection: Upgrade; let a proxy in between pass it on",
     );
   }
   if (fields.method !== "GET") {
-    return refused(`a WebSocket handshake is a GET request, not ${quote(fields.method, 32)}`);
+    return refused(400, `a WebSocket handshake is a GET request, not ${quote(fields.method, 32)}`);
   }
-  if (fields.hasBody) return refused("a WebSocket handshake has no body; send none");
+  if (fields.hasBody) return refused(400, "a WebSocket handshake has no body; send none");
   const [version] = fields.versions;
   if (fields.versions.length !== 1 || version !== WEBSOCKET_VERSION) {
     return {
@@ -68,11 +69,14 @@ export function readUpgrade(fields: UpgradeFields): AskedUpgrade {
   }
   const [key] = fields.keys;
   if (key === undefined || fields.keys.length !== 1 || !KEY_PATTERN.test(key)) {
-    return refused("a WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64");
+    return refused(400, "a WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64");
   }
   const subprotocols = listMembers(fields.protocols);
   if (!subprotocols.every(isToken) || new Set(subprotocols).size !== subprotocols.length) {
-    return refused("Sec-WebSocket-Protocol offers tokens, each once, with commas between them");
+    return refused(
+      400,
+      "Sec-WebSocket-Protocol offers tokens, each once, with commas between them",
+    );
   }
   return { state: "websocket", key };
 }
@@ -80,8 +84,4 @@ export function readUpgrade(fields: UpgradeFields): AskedUpgrade {
 /** The value of Sec-WebSocket-Accept for a client's Sec-WebSocket-Key (RFC 6455, section 4.2.2). */
 export function acceptKey(webSocketKey: string): string {
   return btoa(String.fromCharCode(...sha1(encoder.encode(webSocketKey + HANDSHAKE_GUID))));
-}
-
-function refused(reason: string): HttpRefusal {
-  return { state: "refused", status: 400, reason };
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { BodyDecoder, type BodyOptions } from "../../src/core/http_body.ts";
 import { type RequestBody, type RequestHead, RequestHeadReader } from "../../src/core/http_head.ts";
 import type { HeadLimits } from "../../src/core/http_head_scanner.ts";
-import type { HttpRefusal } from "../../src/core/http_response.ts";
+import type { HttpRefusal } from "../../src/core/http_refusal.ts";
 
 /** What a head reader made of a delivery; `rest` is what came after the head, of this and later pieces. */
 export type HeadOutcome =

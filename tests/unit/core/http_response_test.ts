@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
+import type { HeaderField } from "../../../src/core/http_refusal.ts";
 import {
   chunk,
   CHUNK_END,
-  type HeaderField,
   refusalResponse,
   type ResponseBody,
   responseHead,
