@@ -54,6 +54,8 @@ export interface SocketHouse {
   readonly reads: ReadBuffers;
   readonly turns: WriteTurns;
   readonly budget: TurnBudget;
+  /** Told of a socket that has ended, once its owner was. */
+  readonly left: (socket: FramedSocket) => void;
   /** Told of what a listener threw; must not throw. */
   readonly failed: (error: unknown) => void;
 }
@@ -183,20 +185,14 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
 
   // What the listener asks.
 
-  /** Reads until the connection is over; `first` came behind the handshake. Never rejects. */
-  async run(first: Uint8Array<ArrayBuffer>): Promise<void> {
-    try {
-      // Not before the owner has the socket.
-      await Promise.resolve();
+  /** Reads until the connection is over, and then has left its house; `first` came behind the handshake. */
+  run(first: Uint8Array<ArrayBuffer>): void {
+    // Not before the owner has the socket.
+    queueMicrotask(() => {
       this.#emit("open");
       if (first.length > 0) this.#count(first);
-      await this.readAll();
-    } catch {
-      // Whatever the network says of a connection that is gone, it is gone.
-    } finally {
-      this.terminate();
-      this.#finish();
-    }
+      this.startReading();
+    });
   }
 
   /** One round of care for the connections: how many rounds the peer has said nothing, this one included. */
@@ -301,6 +297,12 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
   /** A WebSocket is over when either side of its stream is. */
   protected inputEnded(): boolean {
     return false;
+  }
+
+  protected over(): void {
+    this.terminate();
+    this.#finish();
+    this.#house.left(this);
   }
 
   #discard(bytes: number): void {

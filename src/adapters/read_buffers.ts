@@ -3,6 +3,12 @@
 /** What a quiet connection keeps for the next message, in bytes; with thousands of them it counts. */
 const QUIET_BYTES = 512;
 
+/** Such buffers are cut from one of so many bytes: each on its own would cost the runtime half as much again. */
+const SHEET_BYTES = 32 * 1024;
+
+/** Buffers of quiet connections that are kept for the next ones; more are given up with their sheets. */
+const MAX_QUIET_KEPT = 1_024;
+
 /** What connections with more to say read at once, in bytes: several messages, or as much as comes. */
 const SHARED_BYTES = [2 * 1024, 32 * 1024] as const;
 
@@ -14,10 +20,27 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Buffers shared by the connections of a listener. */
 export class ReadBuffers {
   readonly #kept: readonly Bytes[][] = SHARED_BYTES.map(() => []);
+  readonly #quiet: Bytes[] = [];
+  #sheet = new ArrayBuffer(0);
+  /** Bytes of the sheet that have been cut off. */
+  #cut = 0;
 
-  /** A buffer of a connection's own. */
+  /** A buffer of a connection's own, until it is given back with {@linkcode ReadBuffers.giveQuiet}. */
   quiet(): Bytes {
-    return new Uint8Array(QUIET_BYTES);
+    const kept = this.#quiet.pop();
+    if (kept !== undefined) return kept;
+    if (this.#cut === this.#sheet.byteLength) {
+      this.#sheet = new ArrayBuffer(SHEET_BYTES);
+      this.#cut = 0;
+    }
+    const buffer = new Uint8Array(this.#sheet, this.#cut, QUIET_BYTES);
+    this.#cut += QUIET_BYTES;
+    return buffer;
+  }
+
+  /** Takes back what {@linkcode ReadBuffers.quiet} gave and nothing reads into any more. */
+  giveQuiet(buffer: Bytes): void {
+    if (this.#quiet.length < MAX_QUIET_KEPT) this.#quiet.push(buffer);
   }
 
   /** A buffer of the size at `level` of the shared ones; give it back with {@linkcode give}. */
@@ -65,5 +88,11 @@ export class ReadBuffer {
   release(): void {
     if (this.#busy !== undefined) this.#shared.give(this.#busy);
     this.#busy = undefined;
+  }
+
+  /** Gives up all, when nothing is read any more. To be called once. */
+  end(): void {
+    this.release();
+    this.#shared.giveQuiet(this.#quiet);
   }
 }

@@ -46,6 +46,8 @@ export class StreamLink extends TurnStream implements Link, LineSink {
   readonly #reader: LineReader;
   /** Called at the first line. */
   #spoke: (() => void) | undefined;
+  /** Called at the end. */
+  #left: (() => void) | undefined;
   #listener: LinkListener | undefined;
   /** What this side closed with. */
   #closedWith: { readonly code: number; readonly reason: string } | undefined;
@@ -113,15 +115,11 @@ export class StreamLink extends TurnStream implements Link, LineSink {
   // What the listener asks.
 
   /** Reads until the connection is over. Never rejects. */
-  async run(): Promise<void> {
-    try {
-      await this.readAll();
-    } catch {
-      // Whatever the network says of a connection that is gone, it is gone.
-    } finally {
-      this.terminate();
-      this.#finish();
-    }
+  run(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#left = resolve;
+      this.startReading();
+    });
   }
 
   // What the reader found.
@@ -216,6 +214,12 @@ export class StreamLink extends TurnStream implements Link, LineSink {
   protected inputEnded(): boolean {
     this.#end();
     return true;
+  }
+
+  protected over(): void {
+    this.terminate();
+    this.#finish();
+    this.#left?.();
   }
 
   #hand(line: string | Uint8Array): void {

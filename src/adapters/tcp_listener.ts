@@ -111,6 +111,10 @@ class TcpListener implements Listener {
       reads: new ReadBuffers(),
       turns: new WriteTurns(() => this.#sockets.size),
       budget: new TurnBudget(),
+      left: (socket) => {
+        this.#sockets.delete(socket);
+        this.#departed();
+      },
       failed: (error) => options.failed?.(error),
     };
   }
@@ -175,10 +179,7 @@ class TcpListener implements Listener {
       this.#house.failed(error);
       socket.terminate();
     }
-    socket.run(rest).then(() => {
-      this.#sockets.delete(socket);
-      this.#departed();
-    });
+    socket.run(rest);
   }
 
   /** What sockets with this bound share; routes know few different bounds. */

@@ -17,6 +17,9 @@ const CROWD_DELAY_MS = 8;
 /** Only what comes this soon after the event before it waits, in milliseconds: a lone event goes at once. */
 const CROWD_GAP_MS = 3;
 
+/** Events that do not wait after a wait that no other event joined; doubled by each such wait in a row, up to the last. */
+const UNJOINED_PAUSE = { first: 1, last: 16 } as const;
+
 /** Puts what is sent close together on one connection into one write. */
 export class WriteTurns {
   readonly #connections: () => number;
@@ -26,6 +29,11 @@ export class WriteTurns {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastEventAt = -Infinity;
   #hurry: boolean | undefined;
+  /** Another event came while this wait lasted. */
+  #joined = false;
+  /** Events that are yet to go at once, and how many the next wait in vain will let go. */
+  #pause = 0;
+  #nextPause: number = UNJOINED_PAUSE.first;
 
   /** `connections` tells how many there are now; `now`: a monotonic clock in milliseconds. */
   constructor(connections: () => number, now: () => number = () => performance.now()) {
@@ -60,11 +68,19 @@ export class WriteTurns {
   #hurried(): boolean {
     if (this.#hurry === undefined) {
       const now = this.#now();
-      this.#hurry = now - this.#lastEventAt < CROWD_GAP_MS;
+      this.#hurry = this.#paysToWait(now - this.#lastEventAt);
       this.#lastEventAt = now;
       queueMicrotask(() => this.#hurry = undefined);
     }
     return this.#hurry;
+  }
+
+  #paysToWait(gapMs: number): boolean {
+    if (gapMs >= CROWD_GAP_MS) return false;
+    if (this.#timer !== undefined) return this.#joined = true;
+    if (this.#pause === 0) return true;
+    this.#pause--;
+    return false;
   }
 
   #wait(connection: Flushable): void {
@@ -80,8 +96,19 @@ export class WriteTurns {
 
   readonly #endWait = (): void => {
     this.#timer = undefined;
+    this.#learn();
     const held = this.#crowd;
     this.#crowd = new Set();
     for (const connection of held) connection.flush();
   };
+
+  /** A cause that waits for its effect before the next one, such as a caller, is only slowed down by waiting. */
+  #learn(): void {
+    if (this.#joined) this.#nextPause = UNJOINED_PAUSE.first;
+    else {
+      this.#pause = this.#nextPause;
+      this.#nextPause = Math.min(2 * this.#nextPause, UNJOINED_PAUSE.last);
+    }
+    this.#joined = false;
+  }
 }

@@ -81,7 +81,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
   /** What waits for its turn; undefined while nothing does. */
   #inputs: { input: Input<T>; then?: () => void }[] | undefined;
   #state: T["State"];
-  #firstEffects: readonly Effect<T>[];
+  #firstEffects: readonly Effect<T>[] | undefined;
   #unsubscribe: (() => void) | undefined;
   #abort: AbortController | undefined;
   #stall: (() => void) | undefined;
@@ -108,8 +108,8 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
 
   start(): void {
     const effects = this.#firstEffects;
-    this.#firstEffects = [];
-    this.#guard(() => this.#perform(effects));
+    this.#firstEffects = undefined;
+    if (effects !== undefined) this.#guard(() => this.#perform(effects));
   }
 
   // What the outbox asks and tells.

@@ -83,21 +83,33 @@ export interface Reactions<T extends WireTypes> {
 
 /** The machine that reacts so. */
 export function machineOf<T extends WireTypes>(reactions: Reactions<T>): Machine<T> {
-  return {
-    open: () => reactions.open(),
-    step: (state, input) => {
-      switch (input.type) {
-        case "frame":
-          return reactions.frame(state, input.frame);
-        case "result":
-          return reactions.result(state, input);
-        case "event":
-          return reactions.event(state, input.event);
-        case "timer":
-          return reactions.timer?.(state, input.timer) ?? [state, []];
-      }
-    },
-  };
+  return new ReactingMachine(reactions);
+}
+
+/** A class, as thousands of connections have one each and closures would take several times its room. */
+class ReactingMachine<T extends WireTypes> implements Machine<T> {
+  readonly #reactions: Reactions<T>;
+
+  constructor(reactions: Reactions<T>) {
+    this.#reactions = reactions;
+  }
+
+  open(): Step<T> {
+    return this.#reactions.open();
+  }
+
+  step(state: T["State"], input: Input<T>): Step<T> {
+    switch (input.type) {
+      case "frame":
+        return this.#reactions.frame(state, input.frame);
+      case "result":
+        return this.#reactions.result(state, input);
+      case "event":
+        return this.#reactions.event(state, input.event);
+      case "timer":
+        return this.#reactions.timer?.(state, input.timer) ?? [state, []];
+    }
+  }
 }
 
 /** `step`, then what `receive` makes of frames that waited for it: all of it as one step. */

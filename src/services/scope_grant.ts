@@ -15,7 +15,8 @@ export function knownScopes(scopes: readonly string[]): readonly Scope[] {
 
 /** Those of `wanted` that `held` grants, sorted. */
 export function cutScopes(wanted: readonly string[], held: readonly string[]): readonly Scope[] {
-  return knownScopes(wanted).filter((scope) => covers(held, [scope]));
+  const known = knownScopes(wanted);
+  return covers(held, known) ? known : known.filter((scope) => covers(held, [scope]));
 }
 
 /** Those of `wanted` that `held` does not grant, sorted. */

@@ -38,11 +38,13 @@ export class SocketStage implements AsyncDisposable {
     reads: new ReadBuffers(),
     turns: new WriteTurns(() => 1),
     budget: new TurnBudget(),
+    left: () => this.#left.resolve(),
     failed: (error) => this.failures.push(error),
   };
   readonly socket: FramedSocket;
   readonly listener = new HeardLink();
-  #over: Promise<void> | undefined;
+  readonly #left = Promise.withResolvers<void>();
+  #running = false;
 
   constructor(options: { readonly protocol?: string } = {}) {
     this.socket = new FramedSocket(this.stream, this.house, options);
@@ -62,12 +64,13 @@ export class SocketStage implements AsyncDisposable {
 
   /** Starts reading, behind `first`. */
   run(first: Uint8Array<ArrayBuffer> = new Uint8Array(0)): void {
-    this.#over = this.socket.run(first);
+    this.#running = true;
+    this.socket.run(first);
   }
 
   /** Resolves when the socket has ended. */
   async over(): Promise<void> {
-    await this.#over;
+    if (this.#running) await this.#left.promise;
   }
 
   /** The frames that were written. */
@@ -82,7 +85,7 @@ export class SocketStage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.socket.terminate();
-    await this.#over;
+    await this.over();
     this.house.turns.stop();
   }
 }

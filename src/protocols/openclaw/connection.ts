@@ -49,7 +49,8 @@ export class Connection implements Wire<OpenClawTypes> {
   readonly #nonce: string;
   readonly #peer: Peer;
   readonly #waiting: WaitingLink;
-  #admission: Admission | undefined;
+  /** Who came in. */
+  #principal: Principal | undefined;
   /** How often access had been withdrawn when the checks of the handshake began. */
   #withdrawals = 0;
 
@@ -116,8 +117,8 @@ export class Connection implements Wire<OpenClawTypes> {
   ended({ sequence }: { readonly sequence: number }): void {
     this.#house.connections--;
     this.#waiting.leave();
-    if (this.#admission === undefined) return;
-    const { principal } = this.#admission;
+    const principal = this.#principal;
+    if (principal === undefined) return;
     this.#house.journal.depart(principal.connection, principal, sequence);
     this.#house.options.services.presence.disconnected(principal.tenant, principal.connection);
   }
@@ -134,7 +135,7 @@ export class Connection implements Wire<OpenClawTypes> {
     const withdrawals = this.#house.withdrawals;
     const admission = await admit(request, services);
     this.#waiting.pass();
-    this.#admission = admission;
+    this.#principal = admission.principal;
     this.#withdrawals = withdrawals;
     return { kind: "admitted", admission };
   }

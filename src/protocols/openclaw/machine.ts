@@ -16,6 +16,7 @@ import {
   type Machine,
   machineOf,
   type Outcome,
+  type Reactions,
   type Result,
   type Step,
   type WireTypes,
@@ -85,7 +86,7 @@ export type OpenClawState =
   }
   | {
     readonly phase: "open";
-    readonly admission: Admission;
+    readonly principal: Principal;
     readonly inFlight: number;
     /** Why the connection is about to end, once its access was withdrawn. */
     readonly leaving?: string;
@@ -117,19 +118,40 @@ export interface Greeting {
 
 /** The machine of one connection. */
 export function openClawMachine(greeting: Greeting): Machine<OpenClawTypes> {
-  return machineOf<OpenClawTypes>({
-    open: () => {
-      const challenge = { nonce: greeting.nonce, ts: greeting.issuedAt };
-      return [{ phase: "waiting" }, [
-        { type: "send", frame: eventFrame("connect.challenge", challenge) },
-        { type: "arm", timer: "handshake", delayMs: HANDSHAKE_TIMEOUT_MS },
-      ]];
-    },
-    frame: receive,
-    result: conclude,
-    event: (state, event) => notify(state, event, greeting.render),
-    timer: expire,
-  });
+  return machineOf(new OpenClawReactions(greeting));
+}
+
+/** A class, as there is one for each connection and closures of its own would take several times its room. */
+class OpenClawReactions implements Reactions<OpenClawTypes> {
+  readonly #greeting: Greeting;
+
+  constructor(greeting: Greeting) {
+    this.#greeting = greeting;
+  }
+
+  open(): Next {
+    const challenge = { nonce: this.#greeting.nonce, ts: this.#greeting.issuedAt };
+    return [{ phase: "waiting" }, [
+      { type: "send", frame: eventFrame("connect.challenge", challenge) },
+      { type: "arm", timer: "handshake", delayMs: HANDSHAKE_TIMEOUT_MS },
+    ]];
+  }
+
+  frame(state: OpenClawState, frame: ClientFrame): Next {
+    return receive(state, frame);
+  }
+
+  result(state: OpenClawState, result: Result<OpenClawTypes>): Next {
+    return conclude(state, result);
+  }
+
+  event(state: OpenClawState, event: DomainEvent): Next {
+    return notify(state, event, this.#greeting.render);
+  }
+
+  timer(state: OpenClawState): Next {
+    return expire(state);
+  }
 }
 
 /** The handshake took too long, or it is time to leave. */
@@ -207,7 +229,7 @@ function serve(state: Extract<OpenClawState, { phase: "open" }>, frame: ClientFr
     return [state, [refusal(frame.id, invalidRequest(`unauthorized: ${state.leaving}`))]];
   }
   const { id, method, params } = frame;
-  const { principal } = state.admission;
+  const { principal } = state;
   return [{ ...state, inFlight: state.inFlight + 1 }, [
     { type: "call", call: { kind: "request", id, method, params, principal } },
   ]];
@@ -242,12 +264,13 @@ function admitted(state: OpenClawState, id: string, outcome: Outcome<OpenClawVal
 function welcomed(state: OpenClawState, id: string, outcome: Outcome<OpenClawValue>): Next {
   if (state.phase !== "welcoming") return [state, NOTHING];
   if (!outcome.ok) return [state, answer(id, ending(outcome))];
-  const { admission, early } = state;
+  const { admission: { principal }, early } = state;
   const effects: readonly Act[] = [
     { type: "disarm", timer: "handshake" },
     ...answer(id, outcome),
   ];
-  return catchUp([{ phase: "open", admission, inFlight: 0 }, effects], { frames: early, receive });
+  // What else was learnt at the handshake has been used, and would only take room.
+  return catchUp([{ phase: "open", principal, inFlight: 0 }, effects], { frames: early, receive });
 }
 
 function answer(id: string, outcome: Outcome<OpenClawValue>): readonly Act[] {
@@ -263,7 +286,7 @@ function notify(
   render: (event: DomainEvent) => Rendering,
 ): Next {
   if (state.phase !== "open") return [state, NOTHING];
-  const { principal } = state.admission;
+  const { principal } = state;
   const reason = withdrawal(event, principal);
   if (reason !== undefined) {
     // The one who caused it is answered first.

@@ -47,3 +47,28 @@ Deno.test("large buffers go from one connection to the next, and never to two at
   const kept = again.filter((buffer) => taken.has(buffer)).length;
   assert.ok(kept > 0 && kept < all.length, `${kept} of ${all.length} were kept`);
 });
+
+Deno.test("quiet buffers never share a byte, and one that was given up serves another connection", () => {
+  const shared = new ReadBuffers();
+  const all = Array.from({ length: 200 }, () => new ReadBuffer(shared));
+  for (const [at, buffer] of all.entries()) buffer.current.fill(at);
+  for (const [at, buffer] of all.entries()) assert.ok(buffer.current.every((byte) => byte === at));
+
+  const [first] = all;
+  const given = first?.current;
+  first?.used(1_000);
+  first?.end();
+  assert.equal(new ReadBuffer(shared).current, given);
+  assert.equal(new Set(all.slice(1).map((buffer) => buffer.current)).has(given!), false);
+});
+
+Deno.test("of a great many quiet buffers that are given up, a bounded number is kept", () => {
+  const shared = new ReadBuffers();
+  const before = Array.from({ length: 3_000 }, () => new ReadBuffer(shared));
+  const given = new Set(before.map((buffer) => buffer.current));
+  for (const buffer of before) buffer.end();
+  const after = Array.from({ length: 3_000 }, () => new ReadBuffer(shared).current);
+  const kept = after.filter((buffer) => given.has(buffer)).length;
+  assert.ok(kept > 0 && kept < 3_000, `${kept} were kept`);
+  assert.equal(new Set(after).size, 3_000);
+});

@@ -112,6 +112,38 @@ Deno.test("in a crowd an event that follows closely waits for more, but hardly a
   assert.ok(performance.now() - start < 5_000);
 });
 
+/** Has an event follow the one before closely; whether it waits. It is flushed before this returns. */
+async function waits(stage: Stage, { joined = false } = {}): Promise<boolean> {
+  stage.hold("a", true);
+  await turnEnd();
+  const waited = stage.flushed.length === 0;
+  if (joined && waited) {
+    stage.hold("a", true);
+    await turnEnd();
+  }
+  await eventually(() => stage.flushed.length > 0, "the flush");
+  assert.deepEqual(stage.flushed.splice(0), ["a"]);
+  return waited;
+}
+
+Deno.test("events that wait in vain wait ever less often, until waiting has paid again", async () => {
+  const stage = await hurriedCrowd();
+  const waited: boolean[] = [];
+  for (let event = 0; event < 40; event++) waited.push(await waits(stage));
+  const gaps: number[] = [];
+  for (let at = 1, last = 0; at < waited.length; at++) {
+    if (!waited[at]) continue;
+    gaps.push(at - last - 1);
+    last = at;
+  }
+  assert.deepEqual([waited[0], gaps], [true, [1, 2, 4, 8, 16]]);
+
+  while (!await waits(stage, { joined: true }));
+  assert.equal(await waits(stage), true);
+  assert.equal(await waits(stage), false);
+  assert.equal(await waits(stage), true);
+});
+
 Deno.test("an urgent message takes what waits along at once", async () => {
   const stage = await hurriedCrowd();
   stage.hold("a", true);

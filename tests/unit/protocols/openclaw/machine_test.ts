@@ -73,7 +73,7 @@ const WAITING: OpenClawState = { phase: "waiting" };
 const ADMISSION = { principal: PRINCIPAL, client: { ...CONNECT.client, caps: [], commands: [] } };
 
 function open(principal: Principal = PRINCIPAL): OpenClawState {
-  return { phase: "open", admission: { ...ADMISSION, principal }, inFlight: 0 };
+  return { phase: "open", principal, inFlight: 0 };
 }
 
 function refused(
