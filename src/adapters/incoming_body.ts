@@ -16,6 +16,8 @@ export interface BodySource {
   readonly read: () => Promise<Bytes | undefined>;
   /** Tells a client that waits for it to send its body. */
   readonly proceed: () => Promise<void>;
+  /** Told once that all of the body has come, and nothing behind it yet. */
+  readonly ended: () => void;
 }
 
 /** One request's body. */
@@ -92,6 +94,7 @@ export class IncomingBody {
     }
     this.#finished = result.done;
     if (bytes.length > 0) this.#unread = result.rest.length === 0 ? NOTHING : result.rest.slice();
+    if (result.done && this.#unread.length === 0) this.#source.ended();
     return result.pieces;
   }
 }

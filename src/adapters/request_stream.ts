@@ -72,7 +72,12 @@ export class RequestStream {
   readonly #end = Promise.withResolvers<undefined>();
   /** Tells the answer that is being written that its connection is closed. */
   #cutShort: (() => void) | undefined;
+  /** The read that watches for the client to leave while it is answered. */
+  #ahead: Promise<Bytes | undefined> | undefined;
+  /** Aborts what the request that is being answered started. */
+  #leaving: AbortController | undefined;
   #idle = true;
+  #waitingSince: number | undefined = performance.now();
   #last = false;
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -87,6 +92,11 @@ export class RequestStream {
     this.#times = parts.house.times ?? REQUEST_TIMES;
   }
 
+  /** Since when the client owes the next request, in milliseconds of a monotonic clock; undefined while one is served. */
+  get waitingSince(): number | undefined {
+    return this.#waitingSince;
+  }
+
   /** Ends the connection with its present request, or now when there is none. */
   finish(): void {
     this.#last = true;
@@ -99,6 +109,7 @@ export class RequestStream {
     this.#closed = true;
     this.#end.resolve(undefined);
     this.#cutShort?.();
+    this.#leaving?.abort();
     try {
       this.#stream.close();
     } catch {
@@ -141,6 +152,7 @@ export class RequestStream {
   async #head(waitMs: number): Promise<RequestHead | HttpRefusal | undefined> {
     const reader = new RequestHeadReader();
     this.#idle = this.#rest.length === 0;
+    this.#waitingSince = performance.now();
     this.#limit(waitMs);
     let bytes = this.#rest.length > 0 ? this.#rest : await this.#read();
     this.#rest = NOTHING;
@@ -151,6 +163,7 @@ export class RequestStream {
       if (result.state === "refused") return result;
       if (result.state === "head") {
         clearTimeout(this.#timer);
+        this.#waitingSince = undefined;
         this.#rest = result.rest.length === 0 ? NOTHING : result.rest.slice();
         return result.head;
       }
@@ -165,6 +178,10 @@ export class RequestStream {
       rest: this.#rest,
       read: () => this.#readInTime(),
       proceed: () => this.#write(CONTINUE),
+      ended: () => {
+        // Whoever gets the stream for a WebSocket must find all that came.
+        if (head.upgrade !== "websocket") this.#lookAhead();
+      },
     });
     if (body.refusal !== undefined) return await this.#refuse(body.refusal);
     let upgraded: Omit<Upgraded, "rest"> | undefined;
@@ -195,6 +212,7 @@ export class RequestStream {
       closed: closed.promise,
     });
     this.#cutShort = undefined;
+    this.#leaving = undefined;
     this.#rest = body.rest;
     if (goesOn && keepAlive) return "next";
     return await this.#linger();
@@ -205,15 +223,18 @@ export class RequestStream {
     { body, arrival }: { readonly body: IncomingBody; readonly arrival: Arrival },
   ): Promise<Response> {
     const scheme = arrival.secure ? "https" : "http";
+    const leaving = this.#leaving = new AbortController();
+    if (this.#closed) leaving.abort();
     try {
       const request = new Request(`${scheme}://gateway.invalid${head.target}`, {
         method: head.method,
         headers: head.headers,
         body: body.stream,
+        signal: leaving.signal,
       });
       return await this.#house.serve(request, arrival);
     } catch (error) {
-      if (!body.broken) this.#house.failed(error);
+      if (!body.broken && !leaving.signal.aborted) this.#house.failed(error);
       return new Response("Internal error", { status: 500 });
     }
   }
@@ -253,10 +274,28 @@ export class RequestStream {
     this.#limit(this.#times.stall);
     const bytes = await this.#read(BODY_READ_BYTES);
     clearTimeout(this.#timer);
+    if (bytes === undefined) this.#leaving?.abort();
     return bytes;
   }
 
-  async #read(size: number = HEAD_READ_BYTES): Promise<Bytes | undefined> {
+  /**
+   * Reads on while a request is answered whose whole body has come, to see its client leave; what comes is
+   * of the next request. A client that only ends its side still gets what its route makes of the signal.
+   */
+  #lookAhead(): void {
+    const left = (): void => this.#leaving?.abort();
+    const ahead = this.#receive(HEAD_READ_BYTES);
+    this.#ahead = ahead;
+    ahead.then((bytes) => bytes ?? left(), left);
+  }
+
+  #read(size: number = HEAD_READ_BYTES): Promise<Bytes | undefined> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return ahead ?? this.#receive(size);
+  }
+
+  async #receive(size: number): Promise<Bytes | undefined> {
     const buffer = new Uint8Array(size);
     const bytes = await this.#stream.read(buffer);
     return bytes === null ? undefined : buffer.subarray(0, bytes);

@@ -21,7 +21,10 @@ export const MAX_FRAGMENTS = 1_024;
 /** Connections at once, of every kind and wire; a wire has a lower bound, at which it says so before it closes. */
 const MAX_CONNECTIONS = 25_000;
 
-/** Connections that speak HTTP, or nothing yet; when there are more, the oldest of their source gives way. */
+/**
+ * Connections that speak HTTP, or nothing yet; when there are more, the one of their source gives way whose next
+ * request has been waited for longest.
+ */
 export const HTTP_BOUNDS: GateBounds = { perSource: 1_024, total: 4_096 };
 
 /** Default bound of a request's body, in bytes. */
@@ -30,10 +33,22 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** Connections that the system may hold until they are accepted: all clients may come back at once. */
 const BACKLOG = 4_096;
 
+/** A gate for the connections of one listener, or of several that hold the bounds together. */
+export function httpGate(): HandshakeGate {
+  return new HandshakeGate(HTTP_BOUNDS);
+}
+
 /** Starts a listener for HTTP and WebSockets on one port. */
-export const listenTcp: Listen = async (options: ListenOptions): Promise<Listener> => {
+export const listenTcp: Listen = (options: ListenOptions): Promise<Listener> =>
+  listenBehind(httpGate(), options);
+
+/** As {@linkcode listenTcp}, with a gate that listeners may share. */
+export async function listenBehind(
+  gate: HandshakeGate,
+  options: ListenOptions,
+): Promise<Listener> {
   const { hostname, port, tls } = options;
-  const listener = new TcpListener(options);
+  const listener = new TcpListener(options, gate);
   try {
     const accept: Accept = (stream, address) => listener.serve(stream, address);
     if (tls !== undefined) {
@@ -45,7 +60,7 @@ export const listenTcp: Listen = async (options: ListenOptions): Promise<Listene
   } catch (error) {
     throw listenError(error, options);
   }
-};
+}
 
 /** Takes a connection and the address of its peer. */
 type Accept = (stream: ByteStream, remoteAddress: string) => void;
@@ -93,7 +108,7 @@ class TcpListener implements Listener {
   #server: Server | undefined;
   readonly #sockets = new Set<FramedSocket>();
   readonly #requests = new Set<RequestStream>();
-  readonly #unproven = new HandshakeGate(HTTP_BOUNDS);
+  readonly #gate: HandshakeGate;
   readonly #watch = new SilenceWatch(this.#sockets);
   readonly #house: SocketHouse;
   /** Those of routes with bounds of their own. */
@@ -101,8 +116,9 @@ class TcpListener implements Listener {
   #stopped: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
-  constructor(options: ListenOptions) {
+  constructor(options: ListenOptions, gate: HandshakeGate) {
     this.#options = options;
+    this.#gate = gate;
     this.hostname = options.hostname;
     this.#house = {
       limits: { maxMessageBytes: options.maxMessageBytes, maxFragments: MAX_FRAGMENTS },
@@ -151,10 +167,12 @@ class TcpListener implements Listener {
     if (this.#requests.size + this.#sockets.size >= MAX_CONNECTIONS) return stream.close();
     const { serve, maxBodyBytes = MAX_BODY_BYTES, tls } = this.#options;
     const remoteAddress = plainAddress(address);
-    const leave = this.#unproven.enter(remoteAddress, () => {
+    const evict = (): void => {
       leave();
       requests.close();
-    });
+    };
+    const waitingSince = (): number | undefined => requests.waitingSince;
+    const leave = this.#gate.enter(remoteAddress, evict, { waitingSince });
     const requests = new RequestStream(stream, {
       house: { serve, maxBodyBytes, failed: this.#house.failed, budget: this.#house.budget },
       arrival: { remoteAddress, secure: tls !== undefined },

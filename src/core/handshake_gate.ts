@@ -14,12 +14,19 @@ export interface GateBounds {
 /** The bounds of a handshake in which a party proves who it is. */
 export const HANDSHAKE_BOUNDS: GateBounds = { perSource: 64, total: 1_024 };
 
+/** A connection at a gate. */
+interface Waiting {
+  readonly evict: () => void;
+  readonly waitingSince: (() => number | undefined) | undefined;
+}
+
 /**
- * Counts connections in their handshake. When a bound is reached an older one gives way, not the new
- * one: an honest client finishes its handshake in milliseconds, so it is never the one that is closed.
+ * Counts connections in their handshake. When a bound is reached another one gives way, not the new one: an
+ * honest client finishes its handshake in milliseconds, so it is never the one that is closed. Where connections
+ * tell since when they wait, the one that has waited longest gives way, else the oldest.
  */
 export class HandshakeGate {
-  readonly #sources = new Map<string, Set<() => void>>();
+  readonly #sources = new Map<string, Set<Waiting>>();
   readonly #bounds: GateBounds;
   #pending = 0;
 
@@ -34,34 +41,35 @@ export class HandshakeGate {
 
   /**
    * Enters a connection from `address`; `evict` closes it. The returned function takes it out again and is
-   * safe to call twice. Addresses of one network count as one source.
+   * safe to call twice. Addresses of one network count as one source. `waitingSince`: a time on any clock that all
+   * at the gate share; undefined while the connection is being served.
    */
-  enter(address: string, evict: () => void): () => void {
+  enter(
+    address: string,
+    evict: () => void,
+    { waitingSince }: { readonly waitingSince?: () => number | undefined } = {},
+  ): () => void {
     const source = network(address);
     const own = this.#sources.get(source);
-    if (own !== undefined && own.size >= this.#bounds.perSource) this.#evictOldest(own);
-    else if (this.#pending >= this.#bounds.total) this.#evictOldest(this.#largest());
+    if (own !== undefined && own.size >= this.#bounds.perSource) evictOne(own);
+    else if (this.#pending >= this.#bounds.total) evictOne(this.#largest());
     let entries = this.#sources.get(source);
     if (entries === undefined) this.#sources.set(source, entries = new Set());
-    entries.add(evict);
+    const entry = { evict, waitingSince };
+    entries.add(entry);
     this.#pending++;
-    return () => this.#leave(source, evict);
+    return () => this.#leave(source, entry);
   }
 
-  #leave(source: string, evict: () => void): void {
+  #leave(source: string, entry: Waiting): void {
     const entries = this.#sources.get(source);
-    if (entries === undefined || !entries.delete(evict)) return;
+    if (entries === undefined || !entries.delete(entry)) return;
     this.#pending--;
     if (entries.size === 0) this.#sources.delete(source);
   }
 
-  /** Closing runs the entry's own way out, which counts it off. */
-  #evictOldest(entries: Set<() => void> | undefined): void {
-    for (const evict of entries ?? []) return evict();
-  }
-
-  #largest(): Set<() => void> | undefined {
-    let largest: Set<() => void> | undefined;
+  #largest(): Set<Waiting> | undefined {
+    let largest: Set<Waiting> | undefined;
     for (const entries of this.#sources.values()) {
       if (largest === undefined || entries.size > largest.size) largest = entries;
     }
@@ -104,4 +112,18 @@ export class WaitingLink {
     this.#leave?.();
     this.#leave = undefined;
   }
+}
+
+/** Closing runs the entry's own way out, which counts it off. */
+function evictOne(entries: Iterable<Waiting> = []): void {
+  let chosen: Waiting | undefined;
+  let longest = Infinity;
+  for (const entry of entries) {
+    chosen ??= entry;
+    const since = entry.waitingSince?.() ?? Infinity;
+    if (since >= longest) continue;
+    chosen = entry;
+    longest = since;
+  }
+  chosen?.evict();
 }

@@ -1,6 +1,6 @@
 /** Listens on a port for HTTP and WebSockets, where the settings say and on both addresses of loopback. */
 
-import { listenTcp } from "../adapters/tcp_listener.ts";
+import { httpGate, listenBehind } from "../adapters/tcp_listener.ts";
 import { type Listener, ListenError, type ListenOptions } from "../ports/listener.ts";
 import type { Log } from "../ports/log.ts";
 
@@ -47,10 +47,10 @@ async function listen(
   shared: Omit<ListenOptions, keyof Address>,
 ): Promise<readonly Listener[]> {
   for (let attempt = 1;; attempt++) {
-    const first = await listenTcp({ ...shared, hostname, port });
+    const first = await listenBehind(gate, { ...shared, hostname, port });
     if (hostname !== "127.0.0.1") return [first];
     try {
-      return [first, await listenTcp({ ...shared, hostname: "::1", port: first.port })];
+      return [first, await listenBehind(gate, { ...shared, hostname: "::1", port: first.port })];
     } catch (error) {
       const taken = error instanceof ListenError && error.reason === "in-use";
       if (error instanceof ListenError && !taken) return [first];

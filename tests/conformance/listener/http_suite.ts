@@ -405,6 +405,35 @@ export function testHttp({ name, listen, differences }: ListenerUnderTest): void
     });
   });
 
+  for (
+    const [what, rest] of [
+      ["a request", "\r\n"],
+      ["a request whose body was read", "Content-Length: 2\r\n\r\nhi"],
+    ] as const
+  ) {
+    Deno.test(`${name}: the signal of ${what} is aborted when its client leaves`, async () => {
+      const asked = Promise.withResolvers<void>();
+      const aborted = Promise.withResolvers<void>();
+      const serve: Serve = async (request) => {
+        const { signal } = request;
+        assert.equal(signal.aborted, false);
+        signal.addEventListener("abort", () => aborted.resolve());
+        await request.text();
+        asked.resolve();
+        await aborted.promise;
+        return new Response("too late");
+      };
+      await withListener(listen, { serve }, async ({ port, failures }) => {
+        const peer = await RawPeer.open(port);
+        await peer.write(`POST / HTTP/1.1\r\nHost: a\r\n${rest}`);
+        await asked.promise;
+        peer[Symbol.dispose]();
+        await within(aborted.promise, "the end of the signal", 5_000);
+        assert.deepEqual(failures, []);
+      });
+    });
+  }
+
   Deno.test(`${name}: a stop lets requests in progress finish within its grace`, async () => {
     const asked = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();

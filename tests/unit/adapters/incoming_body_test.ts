@@ -23,6 +23,7 @@ function bodyOf(head: RequestHead, pieces: readonly (string | undefined)[], rest
       const next = waiting.shift();
       return Promise.resolve(next === undefined ? undefined : bytesOf(next));
     },
+    ended: () => log.push("ended"),
     proceed: () => {
       log.push("proceed");
       return Promise.resolve();
@@ -83,7 +84,7 @@ Deno.test("a client that waits is told once to go on, when the body is first ask
   const { body, log } = bodyOf(head, ["bo", "dy"]);
   assert.deepEqual(log, []);
   assert.equal(await readAll(body), "body");
-  assert.deepEqual(log, ["proceed", "read", "read"]);
+  assert.deepEqual(log, ["proceed", "read", "read", "ended"]);
 });
 
 Deno.test("a length beyond the bound is refused before any byte, and chunks when they say so", async () => {

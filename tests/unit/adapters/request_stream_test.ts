@@ -380,3 +380,79 @@ Deno.test("a handshake that is wrong never reaches a route", async () => {
     );
   }
 });
+
+Deno.test("an answer that went out, and the next request, abort no signal", async () => {
+  const signals: AbortSignal[] = [];
+  await using stage = new RequestStage(async (request) => {
+    signals.push(request.signal);
+    return new Response(await request.text());
+  });
+  stage.send(`${GET}\r\n`);
+  await eventually(() => stage.got.includes("200"), "the first answer");
+  stage.send(`${POST}Content-Length: 2\r\n\r\nhi${GET}\r\n`);
+  await eventually(() => stage.got.match(/200/g)?.length === 3, "the others");
+  stage.requests.close();
+  await stage.over();
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [false, false, false]);
+});
+
+Deno.test("a client that ends its own side has its signal aborted, and gets what the route answers", async () => {
+  const go = Promise.withResolvers<void>();
+  await using stage = new RequestStage(async ({ signal }) => {
+    if (!signal.aborted) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    }
+    await go.promise;
+    return new Response("all the same");
+  });
+  stage.send(`${GET}\r\n`);
+  await eventually(() => stage.heads === 1, "the request");
+  stage.stream.feed(null);
+  await settle();
+  go.resolve();
+  await stage.over();
+  assert.match(stage.got, /^HTTP\/1\.1 200 [^]*all the same$/);
+});
+
+Deno.test("a client that leaves within its body has its signal aborted", async () => {
+  const left = Promise.withResolvers<void>();
+  await using stage = new RequestStage(async (request) => {
+    request.signal.addEventListener("abort", () => left.resolve());
+    return new Response(await request.text());
+  });
+  stage.send(`${POST}Content-Length: 3\r\n\r\nhi`);
+  await eventually(() => stage.heads === 1, "the request");
+  stage.stream.feed(null);
+  await within(left.promise, "the end of the signal");
+  await stage.over();
+  assert.deepEqual(stage.failures, []);
+});
+
+Deno.test("a route that gives up with its signal has no defect", async () => {
+  await using stage = new RequestStage(({ signal }) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+  );
+  stage.send(`${GET}\r\n`);
+  await eventually(() => stage.heads === 1, "the request");
+  stage.requests.close();
+  await stage.over();
+  await settle();
+  assert.deepEqual(stage.failures, []);
+});
+
+Deno.test("a connection waits but while a request is served", async () => {
+  const answer = Promise.withResolvers<Response>();
+  await using stage = new RequestStage(() => answer.promise);
+  const { requests } = stage;
+  const began = requests.waitingSince;
+  assert.ok(began !== undefined);
+  stage.send(GET);
+  await settle();
+  assert.equal(requests.waitingSince, began, "half a head is waited for as long as the whole");
+  stage.send("\r\n");
+  await eventually(() => stage.heads === 1, "the request");
+  assert.equal(requests.waitingSince, undefined);
+  answer.resolve(new Response(null));
+  await eventually(() => requests.waitingSince !== undefined, "the end of the answer");
+  assert.ok((requests.waitingSince ?? 0) >= began);
+});

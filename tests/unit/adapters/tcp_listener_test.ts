@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as netConnect } from "node:net";
+import { connect as tlsConnect } from "node:tls";
 import { listenTcp } from "../../../src/adapters/tcp_listener.ts";
 import { CROWD } from "../../../src/adapters/write_turns.ts";
 import type { Link } from "../../../src/core/link.ts";
@@ -385,4 +388,27 @@ Deno.test("a client that does not finish TLS holds nothing up", async () => {
     assert.equal(await silent.tryWrite("still there"), true);
     await within(stop(50), "the stop", 2_000);
   }, { tls: LOOPBACK_TLS });
+});
+
+Deno.test("who sends a broken record over TLS is gone at once", async () => {
+  const { cert } = LOOPBACK_TLS;
+  const closed = Promise.withResolvers<number>();
+  const accept = (socket: ServerSocket): void => {
+    echo(socket);
+    socket.addEventListener("close", ({ code }) => closed.resolve(code));
+  };
+  await stage(async ({ port, failures }) => {
+    const wire = netConnect(port, "127.0.0.1");
+    const secured = tlsConnect({ socket: wire, ca: cert, servername: "localhost" });
+    const ended = new Promise<void>((resolve) => wire.once("close", () => resolve()));
+    wire.on("error", () => {});
+    secured.on("error", () => {});
+    secured.write(`GET / HTTP/1.1\r\nHost: a\r\n${HANDSHAKE}\r\n`);
+    await within(once(secured, "data"), "the upgrade");
+    wire.write(new Uint8Array([23, 3, 3, 0, 32, ...new Uint8Array(32)]));
+    assert.equal(await within(closed.promise, "the end of the socket", 2_000), 1006);
+    await within(ended, "the end of the connection", 2_000);
+    secured.destroy();
+    assert.deepEqual(failures, []);
+  }, { tls: LOOPBACK_TLS, accept });
 });

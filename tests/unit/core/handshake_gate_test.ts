@@ -37,6 +37,30 @@ Deno.test("over the total, the source with most handshakes loses its oldest", ()
   assert.equal(gate.pending, HANDSHAKE_BOUNDS.total, "leaving twice counts once");
 });
 
+Deno.test("who has waited longest gives way, who is served only when all are", () => {
+  const gate = new HandshakeGate({ perSource: 3, total: 100 });
+  const evicted: string[] = [];
+  const since = new Map<string, number | undefined>();
+  const enter = (name: string, waitingSince?: number) => {
+    since.set(name, waitingSince);
+    const leave = gate.enter("source", () => {
+      evicted.push(name);
+      leave();
+    }, { waitingSince: () => since.get(name) });
+  };
+  enter("served");
+  enter("quick", 30);
+  enter("slow", 20);
+  enter("new", 40);
+  assert.deepEqual(evicted, ["slow"]);
+  since.set("quick", undefined);
+  enter("newer", 50);
+  assert.deepEqual(evicted, ["slow", "new"]);
+  since.set("newer", undefined);
+  enter("newest", 60);
+  assert.deepEqual(evicted, ["slow", "new", "served"]);
+});
+
 /** A link that keeps what is done to it. */
 function fakeLink() {
   const done: string[] = [];
