@@ -362,12 +362,26 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
 
   #emit(type: SocketEvent, event: Partial<MessageNote & CloseNote> = {}): void {
     if (!this.#hasWebListener && this.onclose === null && this.onopen === null) return;
-    const note = { data: undefined, code: NO_CODE, reason: "", wasClean: false, ...event };
+    const { data, code = NO_CODE, reason = "", wasClean = false } = event;
+    const note = { data, code, reason, wasClean };
     try {
-      this[`on${type}`]?.(note);
+      this.#handlerOf(type)?.(note);
       for (const listener of this.#listeners?.get(type) ?? []) listener(note);
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  #handlerOf(type: SocketEvent): SocketListener | null {
+    switch (type) {
+      case "message":
+        return this.#onmessage;
+      case "close":
+        return this.onclose;
+      case "open":
+        return this.onopen;
+      case "error":
+        return this.onerror;
     }
   }
 
