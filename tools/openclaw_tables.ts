@@ -104,13 +104,13 @@ const LIMITS: readonly Limit[] = [
     "Connections of one source before the upgrade, or for HTTP",
     HTTP_BOUNDS.perSource,
     "connections",
-    "the oldest gives way",
+    "the one that has waited for a request longest gives way",
   ],
   [
     "Such connections in all",
     HTTP_BOUNDS.total,
     "connections",
-    "the oldest of the source with most gives way",
+    "such a one of the source with most gives way",
   ],
   [
     "TLS handshakes of one source at once",

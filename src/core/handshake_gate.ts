@@ -5,9 +5,9 @@ import type { Link } from "./link.ts";
 
 /** How many connections may wait at a gate. */
 export interface GateBounds {
-  /** Unproved connections of one source; one more closes that source's oldest. */
+  /** Unproved connections of one source; one more closes another of that source. */
   readonly perSource: number;
-  /** Unproved connections in all; one more closes the oldest of the source that has most. */
+  /** Unproved connections in all; one more closes one of the source that has most. */
   readonly total: number;
 }
 

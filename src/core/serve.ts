@@ -28,5 +28,5 @@ export interface UpgradeOptions {
   readonly maxMessageBytes?: number;
 }
 
-/** Answers one request. Must not throw. */
+/** Answers one request, whose signal is aborted when its client leaves before the answer was sent. Must not throw. */
 export type Serve = (request: Request, arrival: Arrival) => Response | Promise<Response>;

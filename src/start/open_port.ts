@@ -46,6 +46,8 @@ async function listen(
   { hostname, port }: Address,
   shared: Omit<ListenOptions, keyof Address>,
 ): Promise<readonly Listener[]> {
+  // One gate, so that the bounds hold for both.
+  const gate = httpGate();
   for (let attempt = 1;; attempt++) {
     const first = await listenBehind(gate, { ...shared, hostname, port });
     if (hostname !== "127.0.0.1") return [first];
