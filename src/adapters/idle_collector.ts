@@ -14,9 +14,12 @@ export const RESTING_MS = 100;
 /** Growth of the heap since the last collection that is worth another, in bytes. */
 export const WORTHWHILE_BYTES = 12 * 1024 * 1024;
 
+/** How many times as long as a collection took the process is left alone afterwards, as nothing goes on meanwhile. */
+export const LEFT_ALONE_TIMES = 1_000;
+
 /** What it looks at, and what it does. */
 export interface IdleCollectorParts {
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Pick<Clock, "after" | "monotonic">;
   /** Processor time of this process so far, in milliseconds. */
   readonly spentMs: () => number;
   /** What the runtime holds for its heap, in bytes. */
@@ -30,14 +33,18 @@ export function collectWhenIdle(parts: IdleCollectorParts): Cancel {
   const { clock, spentMs, heapBytes, collect } = parts;
   let spent = spentMs();
   let kept = 0;
+  let notBefore = -Infinity;
   let cancelled = false;
   const look = async (): Promise<void> => {
     const now = spentMs();
     const resting = now - spent < RESTING_MS;
     spent = now;
-    if (resting && heapBytes() >= kept + WORTHWHILE_BYTES) {
+    const began = clock.monotonic();
+    if (resting && began >= notBefore && heapBytes() >= kept + WORTHWHILE_BYTES) {
       await collect();
       kept = heapBytes();
+      const ended = clock.monotonic();
+      notBefore = ended + (ended - began) * LEFT_ALONE_TIMES;
     }
     if (!cancelled) cancel = clock.after(LOOK_EVERY_MS, look);
   };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   collectGarbage,
   collectWhenIdle,
+  LEFT_ALONE_TIMES,
   LOOK_EVERY_MS,
   RESTING_MS,
   WORTHWHILE_BYTES,
@@ -16,12 +17,18 @@ function stage() {
     heap: WORTHWHILE_BYTES,
     live: WORTHWHILE_BYTES / 2,
     collected: 0,
+    takesMs: 0,
+    tookMs: 0,
   };
   const cancel = collectWhenIdle({
-    clock,
+    clock: {
+      after: (delayMs, task) => clock.after(delayMs, task),
+      monotonic: () => clock.monotonic() + state.tookMs,
+    },
     spentMs: () => state.spentMs,
     heapBytes: () => state.heap,
     collect: () => {
+      state.tookMs += state.takesMs;
       state.collected++;
       state.heap = state.live;
     },
@@ -71,6 +78,19 @@ for (const { name, looks, collected } of CASES) {
     cancel();
   });
 }
+
+Deno.test("after a long collection the process is left alone for long", async () => {
+  const { clock, state, cancel } = stage();
+  state.takesMs = 50;
+  await clock.advance(LOOK_EVERY_MS);
+  for (let at = 0; at * LOOK_EVERY_MS < state.takesMs * LEFT_ALONE_TIMES; at++) {
+    assert.equal(state.collected, 1);
+    state.heap += WORTHWHILE_BYTES;
+    await clock.advance(LOOK_EVERY_MS);
+  }
+  assert.equal(state.collected, 2);
+  cancel();
+});
 
 Deno.test("after the cancellation nothing is looked at any more", async () => {
   const { clock, state, cancel } = stage();
