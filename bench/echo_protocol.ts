@@ -13,3 +13,6 @@ export type EchoKind = typeof ECHO_KINDS[number];
 export function isEchoKind(text: string): text is EchoKind {
   return ECHO_KINDS.some((kind) => kind === text);
 }
+
+/** Has an echo collect its garbage. */
+export const COLLECT_SIGNAL = "SIGUSR2";

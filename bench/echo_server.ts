@@ -7,9 +7,10 @@
 import { createServer } from "node:http";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
+import { collectGarbage } from "../src/adapters/idle_collector.ts";
 import { listenTcp } from "../src/adapters/tcp_listener.ts";
 import type { ServerSocket } from "../src/core/websocket.ts";
-import { type EchoKind, isEchoKind, TO_ALL } from "./echo_protocol.ts";
+import { COLLECT_SIGNAL, type EchoKind, isEchoKind, TO_ALL } from "./echo_protocol.ts";
 
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
@@ -78,4 +79,5 @@ if (import.meta.main) {
   const [kind = "ws"] = Deno.args;
   if (!isEchoKind(kind)) throw new Error(`there is no echo of the kind ${JSON.stringify(kind)}`);
   SERVERS[kind]();
+  Deno.addSignalListener(COLLECT_SIGNAL, () => void collectGarbage());
 }

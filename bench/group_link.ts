@@ -5,7 +5,7 @@ import { ECHO_KINDS, type EchoKind } from "./echo_protocol.ts";
 import { figureOf, type Group, median } from "./figure.ts";
 import { closeAll, openMany, openSocket } from "./load_client.ts";
 import { openRawEcho, type RawClient } from "./raw_client.ts";
-import { type ServerProcess, startEcho } from "./server_process.ts";
+import { type EchoProcess, type ServerProcess, startEcho } from "./server_process.ts";
 import { spendingOf } from "./stopwatch.ts";
 
 /** Connections, and messages in flight on each. */
@@ -43,7 +43,7 @@ export const linkGroup: Group = {
     const rounds = quick ? 2 : 5;
     const durationMs = quick ? 200 : 800;
     await using servers = new AsyncDisposableStack();
-    const running: [EchoKind, ServerProcess][] = [];
+    const running: [EchoKind, EchoProcess][] = [];
     for (const kind of ECHO_KINDS) running.push([kind, servers.use(await startEcho(kind))]);
     for (const { connections, depth, shape } of SHAPES) {
       const costs: Record<EchoKind, number[]> = { ws: [], runtime: [], own: [] };
@@ -93,14 +93,16 @@ async function costOfEcho(
   return cpuMicrosEach;
 }
 
-/** Resident memory in KiB that one open connection adds. */
-async function memoryOfIdle(server: ServerProcess): Promise<number> {
+/** Resident memory in KiB that one open connection adds, garbage of its beginning not counted. */
+async function memoryOfIdle(server: EchoProcess): Promise<number> {
   // Memory that the first connections make a server take is there for the next ones already.
   await closeAll(await openMany(IDLE / 10, () => openSocket(server.url)));
   await elapsed(REST_MS);
+  await server.collect();
   const before = server.resident();
   const clients = await openMany(IDLE, () => openSocket(server.url));
   await elapsed(REST_MS);
+  await server.collect();
   const kibibytes = (server.resident() - before) / 1_024 / IDLE;
   await closeAll(clients);
   return kibibytes;

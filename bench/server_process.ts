@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { elapsed, within } from "./deadline.ts";
-import type { EchoKind } from "./echo_protocol.ts";
+import { COLLECT_SIGNAL, type EchoKind } from "./echo_protocol.ts";
 import { cpuMicros, residentBytes } from "./process_meter.ts";
 
 /** How long a server has to end on its own, in milliseconds, before it is killed. */
@@ -25,14 +25,28 @@ export interface ServerProcess extends AsyncDisposable {
   resident(): number;
 }
 
+/** An echo. */
+export interface EchoProcess extends ServerProcess {
+  /** Has its runtime collect all garbage, as a gateway does when it rests. */
+  collect(): Promise<void>;
+}
+
+/** How long a collection may take, in milliseconds. */
+const COLLECTION_MS = 500;
+
 /** A gateway under load. */
 export interface GatewayProcess extends ServerProcess {
   readonly token: string;
 }
 
 /** Starts a server that only echoes; a gateway is compared with the bare `ws` one. */
-export function startEcho(kind: EchoKind = "ws"): Promise<ServerProcess> {
-  return startServer(["run", "-A", local("./echo_server.ts"), kind]);
+export async function startEcho(kind: EchoKind = "ws"): Promise<EchoProcess> {
+  const server = await startServer(["run", "-A", local("./echo_server.ts"), kind]);
+  const collect = async (): Promise<void> => {
+    server.signal(COLLECT_SIGNAL);
+    await elapsed(COLLECTION_MS);
+  };
+  return { ...server, collect };
 }
 
 /** Starts a server that echoes lines over TCP; its `url` is a `tcp://` address. */
@@ -86,7 +100,7 @@ export async function startGatewayProcess(
 async function startServer(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<ServerProcess> {
+): Promise<ServerProcess & { readonly signal: (name: Deno.Signal) => void }> {
   const spawnedAt = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
@@ -114,6 +128,7 @@ async function startServer(
       listeningMs: performance.now() - spawnedAt,
       cpu: () => cpuMicros(child.pid),
       resident: () => residentBytes(child.pid),
+      signal: (name) => signal(child, name),
       [Symbol.asyncDispose]: stop,
     };
   } catch (error) {
