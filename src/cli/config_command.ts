@@ -105,10 +105,10 @@ function issueLine({ path, message }: JsonObject): string {
 
 function effect(desk: ConfigDesk, answer: unknown): string {
   if (!desk.live) return "It takes effect when the gateway starts.";
-  if (object(answer).takenFrom === "file") {
+  const { required, reason } = object(object(answer).restart);
+  if (object(answer).takenFrom === "file" && required !== true) {
     return "The gateway reads the file within a second; `status` tells if it does not use it.";
   }
-  const { required, reason } = object(object(answer).restart);
   const [, ...notes] = typeof reason === "string" ? reason.split("; ") : [];
   if (notes.length > 0) return printable(notes.join("; "));
   return required === true ? "It takes effect after a restart of the gateway." : "It is in effect.";

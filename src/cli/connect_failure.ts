@@ -14,6 +14,12 @@ interface Cause {
   readonly say: (url: URL, detail: string) => string;
 }
 
+/** What to do about a certificate, by the platform's word for what is wrong with it. */
+const REMEDIES: readonly (readonly [reason: RegExp, remedy: string])[] = [
+  [/UnknownIssuer/, "; name the file of its issuer in DENO_CERT"],
+  [/CaUsedAsEndEntity/, "; one that signs itself has to be made with basicConstraints=CA:FALSE"],
+];
+
 const CAUSES: readonly Cause[] = [
   {
     pattern: /dns error|failed to lookup|name or service not known|nodename nor servname/i,
@@ -34,7 +40,8 @@ const CAUSES: readonly Cause[] = [
     pattern: /invalid peer certificate: (.*)$/i,
     scheme: "wss:",
     say: ({ hostname }, detail) =>
-      `its TLS certificate is not one that this machine trusts for ${quote(hostname)} (${detail})`,
+      `its TLS certificate is not one that this machine trusts for ${quote(hostname)} (${detail})` +
+      (REMEDIES.find(([reason]) => reason.test(detail))?.[1] ?? ""),
   },
   {
     pattern: /operation was canceled|connection closed before/i,

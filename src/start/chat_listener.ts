@@ -84,7 +84,7 @@ export function chatExposure(
   // With TLS and proof of who it is there is nothing to mend.
   const asked = asks(setup) && auth.required;
   if (gateway.tls && asked) return [];
-  const remedy = gateway.tls ? "" : "; put TLS in front of it";
+  const remedy = gateway.tls ? "" : "; switch gateway.tls on or put TLS in front of it";
   return [`the chat channel is reached beyond this machine and lets in ${whom}${remedy}`];
 }
 

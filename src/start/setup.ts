@@ -126,7 +126,7 @@ async function readSettings(place: SettingsPlace, env: Environment): Promise<Rea
 function exposure(host: string): readonly string[] {
   if (isLoopbackHost(host)) return [];
   return [
-    `the gateway listens on ${host}, beyond this machine; put TLS in front of it and keep its secret long`,
+    `the gateway listens on ${host}, beyond this machine; switch gateway.tls on or put TLS in front of it, and keep its secret long`,
   ];
 }
 

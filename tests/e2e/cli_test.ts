@@ -173,6 +173,9 @@ test("settings and token change under the running gateway", async (folder) => {
   assert.equal(set.code, 0, set.stderr);
   assert.match(set.stdout, /It is in effect\./);
   assert.equal((await cli(["config", "get", "logging.level"], env)).stdout, "debug\n");
+  // What the gateway takes from the file alone.
+  const path = await cli(["config", "set", "control.path", "control.sock"], env);
+  assert.match(path.stdout, /It takes effect after a restart of the gateway\./);
   const bad = await cli(["config", "set", "gateway.port", "99999"], env);
   assert.equal(bad.code, 5);
   const before = (await cli(["token", "show"], env)).stdout.trim();

@@ -67,6 +67,16 @@ const WORDS = [
     "invalid peer certificate: Expired",
     /trusts for "192\.0\.2\.7" \(Expired\)$/,
   ],
+  [
+    "wss://192.0.2.7",
+    "invalid peer certificate: UnknownIssuer",
+    /\(UnknownIssuer\); name the file of its issuer in DENO_CERT$/,
+  ],
+  [
+    "wss://192.0.2.7",
+    "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+    /has to be made with basicConstraints=CA:FALSE$/,
+  ],
 ] as const;
 
 Deno.test("the platform's words become a person's, and others stay", () => {

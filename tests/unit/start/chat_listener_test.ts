@@ -40,7 +40,10 @@ Deno.test("an operator is warned of whom a channel beyond the machine lets in", 
     assert.ok(setup.ok);
     const [told] = chatExposure(setup.value, { host, tls: false });
     if (warning === undefined) assert.equal(told, undefined);
-    else assert.match(told ?? "", new RegExp(`${warning.source}.*; put TLS in front of it$`));
+    else {assert.match(
+        told ?? "",
+        new RegExp(`${warning.source}.*; switch gateway.tls on or put TLS in front of it$`),
+      );}
     // With TLS who is let in remains to be said, unless all are asked who they are.
     const [left] = chatExposure(setup.value, { host, tls: true });
     if (warning === undefined || /identity/.test(warning.source)) assert.equal(left, undefined);
