@@ -112,7 +112,7 @@ const LIMITS: readonly Limit[] = [
   ],
   ["What waits for a slow client", MAX_BUFFERED_BYTES, "bytes", "close 1008 `slow consumer`"],
   [
-    "Time in which a client that is behind takes nothing at all",
+    "Time in which a client that is behind takes next to nothing",
     STALL_DEADLINE_MS,
     "ms",
     "close 1008 `slow consumer`",

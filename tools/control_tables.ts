@@ -35,7 +35,7 @@ const LIMITS: readonly Limit[] = [
     "the connection ends; reading stops long before",
   ],
   [
-    "Time in which a client that is behind takes nothing at all",
+    "Time in which a client that is behind takes next to nothing",
     STALL_DEADLINE_MS,
     "ms",
     "the connection ends",

@@ -1,4 +1,7 @@
-/** The settings of the WebSocket chat channel. Keys, defaults and meaning are those of the plugin that it stands for. */
+/**
+ * The settings of the WebSocket chat channel. Keys of the plugin that it stands for mean the same here; defaults are
+ * the plugin's but for the address and the folders of agents.
+ */
 
 import * as v from "valibot";
 import { flag, listOf, mark, name, oneOf, section, text, whole } from "./setting_schema.ts";

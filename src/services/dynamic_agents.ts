@@ -30,10 +30,9 @@ const PAGE = 500;
 const KIND = "dynamic-agent";
 
 const RecordSchema = v.object({
-  /** Whom it was made for, as its channel names them; `namespace` tells apart who proved it and who did not. */
+  /** Whom it was made for, as its channel names them; see {@linkcode AgentWanted} for the two below. */
   userId: v.string(),
   namespace: v.string(),
-  /** The user had proved who they are. */
   proven: v.optional(v.boolean(), false),
   workspace: v.string(),
   agentDir: v.string(),
@@ -44,7 +43,10 @@ type AgentRecord = v.InferOutput<typeof RecordSchema>;
 
 /** How agents are made. */
 export interface DynamicAgentOptions {
-  /** Paths with `{userId}` and `{agentId}`. */
+  /**
+   * Paths in which `{agentId}` stands for the agent's id and `{userId}` for what follows `ws-` in it: the user's id
+   * where that is fit for a path, else `-` and a digest.
+   */
   readonly workspaceTemplate: string;
   readonly agentDirTemplate: string;
   /** Absent: {@linkcode MAX_DYNAMIC_AGENTS}. */
@@ -56,9 +58,9 @@ export interface DynamicAgentOptions {
 /** For whom an agent is wanted. */
 export interface AgentWanted {
   readonly userId: string;
-  /** Tells apart users of one id, e.g. those who did not prove it; empty: proven. */
+  /** Tells apart users of one id: empty for those who are whom they say, `guest` for those who were not proved to be. */
   readonly namespace: string;
-  /** The user proved who they are. */
+  /** The user proved who they are; where nobody is asked, nobody does. */
   readonly proven: boolean;
   readonly options: DynamicAgentOptions;
 }
