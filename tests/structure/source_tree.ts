@@ -22,7 +22,7 @@ export interface Violation {
 /** The root of the repository. */
 export const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
-/** Folders that hold nothing of ours: version control, and what `.gitignore` leaves out. */
+/** Folders and files that hold nothing of ours: version control, and what `.gitignore` leaves out. */
 const SKIPPED = new Set([".git", "node_modules", "dist", "coverage"]);
 
 /** Makes a module of a path and its text. */
@@ -37,8 +37,9 @@ export function listFiles(root: string): readonly string[] {
   const visit = (folder: string): void => {
     for (const entry of Deno.readDirSync(folder)) {
       const path = join(folder, entry.name);
+      if (SKIPPED.has(entry.name)) continue;
       if (entry.isFile) found.push(relative(root, path));
-      else if (entry.isDirectory && !SKIPPED.has(entry.name)) visit(path);
+      else if (entry.isDirectory) visit(path);
     }
   };
   visit(root);
