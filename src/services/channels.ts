@@ -299,10 +299,13 @@ function peerFor(to: string): ChannelPeer {
 }
 
 function nobody(to: ChannelPeer): GatewayError {
-  const who = to.kind === "group" ? "nobody of the group" : "nobody";
+  const id = quote(to.id, 80);
+  const whom = to.kind === "group"
+    ? `nobody of the group ${id} is connected`
+    : `${id} is not connected`;
   return new GatewayError(
     "UNAVAILABLE",
-    `${who} ${quote(to.id, 80)} is connected; send again when they are`,
+    `${whom}; send again when they are`,
     { retryable: true, details: { reason: "not-connected", to: peerName(to) } },
   );
 }
