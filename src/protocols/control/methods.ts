@@ -37,7 +37,7 @@ export const METHODS = methodTable<ControlContext>([[
   method({
     name: "health",
     access: READ,
-    summary: "The health summary, as `health --json` prints it; at most a minute old.",
+    summary: "The health summary, as `health --json` prints it, and `web`; at most a minute old.",
     params: anyParams,
     result: v.looseObject({
       ok: v.literal(true),
