@@ -1,9 +1,10 @@
 /** The chat channel's settings in the terms of its wire, with what the environment decides. */
 
+import * as v from "valibot";
 import type { ChatSettings } from "../protocols/chat/mod.ts";
 import { quote } from "../core/quote.ts";
 import type { SettingsIssue } from "../services/settings_codec.ts";
-import { DEFAULT_CHAT_GATEWAY_PATH, DEFAULT_MEDIA_TYPES } from "./chat_schema.ts";
+import { websocketChannel } from "./chat_schema.ts";
 import type { Environment } from "./document.ts";
 import type { Config } from "./schema.ts";
 import { expandHome, HTTP_URL_WORDS, isHttpUrl } from "./setting_text.ts";
@@ -58,11 +59,9 @@ export function chatSettings(
   config: Config,
   { overrides, places }: { readonly overrides: ChatOverrides; readonly places: ChatPlaces },
 ): ChatSettings {
-  const { websocket } = config.channels;
+  const named = config.channels.websocket;
+  const websocket = named ?? v.parse(websocketChannel, { enabled: false });
   const { stateDir, home } = places;
-  if (websocket === undefined) {
-    return { ...OFF, media: { ...OFF.media, folder: `${stateDir}/media` } };
-  }
   const { auth, dynamicAgentCreation: agents, media } = websocket;
   const ownAgents = {
     workspaceTemplate: expandHome(
@@ -77,7 +76,7 @@ export function chatSettings(
     useConfigured: agents.useConfigured,
   };
   return {
-    configured: true,
+    configured: named !== undefined,
     enabled: websocket.enabled,
     path: websocket.path,
     gatewayPath: websocket.gatewayPath,
@@ -95,17 +94,3 @@ export function chatSettings(
     },
   };
 }
-
-const OFF: ChatSettings = {
-  configured: false,
-  enabled: false,
-  path: "/ws",
-  gatewayPath: DEFAULT_CHAT_GATEWAY_PATH,
-  auth: { enabled: true, endpoint: "", timeout: 5_000, required: true },
-  allowPublicWithoutAuth: false,
-  allowedOrigins: [],
-  manner: { streamMode: "cumulative", blockChars: 4_000 },
-  messagesPerMinute: 1,
-  maxConnectionsPerAddress: 1,
-  media: { folder: "", maxBytes: 1, types: DEFAULT_MEDIA_TYPES },
-};

@@ -8,13 +8,13 @@ import { flag, listOf, mark, name, oneOf, section, text, whole } from "./setting
 import { HTTP_URL_WORDS, isHost, isHttpUrl, isOrigin } from "./setting_text.ts";
 
 /** The channel's own port where none is set. */
-export const DEFAULT_CHAT_PORT = 18_800;
+const DEFAULT_CHAT_PORT = 18_800;
 
 /** Its path on the gateway's port where none is set. */
-export const DEFAULT_CHAT_GATEWAY_PATH = "/chat";
+const DEFAULT_CHAT_GATEWAY_PATH = "/chat";
 
 /** Media types that are accepted where the settings name none. */
-export const DEFAULT_MEDIA_TYPES = [
+const DEFAULT_MEDIA_TYPES = [
   "image/png",
   "image/jpeg",
   "image/gif",

@@ -1,8 +1,5 @@
 /** Cuts a long answer into blocks that chat clients can show. */
 
-/** Longest block where the settings do not say, in characters. Source: the reference plugin. */
-export const DEFAULT_BLOCK_CHARS = 4_000;
-
 /**
  * The blocks of a text, in order, each at most `limit` characters and at least one. A cut falls behind the
  * last line break of a block, which is left out, else within a line; never within a character. Joined with
