@@ -1,7 +1,7 @@
 /** The doctor's checks of the state folder, its files and the database. */
 
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { APPLICATION_ID, MIGRATIONS } from "../adapters/sqlite_migrations.ts";
 import { escapeText, quote } from "../core/quote.ts";
@@ -46,10 +46,14 @@ export async function checkFolder(
   } else if (found.length === 0) {
     found.push(fine("state folder", `${shown} has mode ${octal(folder.mode)}`));
   }
-  return [...found, ...await checkFiles(paths, now)];
+  return [...found, ...await checkFiles(paths, { now, shut: !isOpen(folder.mode) })];
 }
 
-async function checkFiles(paths: LocalPaths, now: number): Promise<readonly Diagnosis[]> {
+/** `shut`: nobody else comes into the state folder. */
+async function checkFiles(
+  paths: LocalPaths,
+  { now, shut }: { readonly now: number; readonly shut: boolean },
+): Promise<readonly Diagnosis[]> {
   let names: readonly string[];
   try {
     names = (await readdir(paths.stateDir)).slice(0, MAX_FILES);
@@ -70,9 +74,14 @@ async function checkFiles(paths: LocalPaths, now: number): Promise<readonly Diag
   }
   const found: Diagnosis[] = [];
   if (open.length > 0) {
-    found.push(broken(
+    // A folder that is shut hides what lies in it, however open: a certificate, say, or settings written by hand.
+    const hidden = shut && open.every((path) => dirname(path) === paths.stateDir);
+    const finding = hidden ? warning : broken;
+    found.push(finding(
       "files",
-      `${open.length} of the files are open to others: ${named(open)}`,
+      `${open.length} of the files are open to others${
+        hidden ? ", though their folder is not" : ""
+      }: ${named(open)}`,
       `chmod go= ${named(open)}`,
     ));
   } else found.push(fine("files", "only their owner may read the files"));

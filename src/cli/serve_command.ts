@@ -172,8 +172,10 @@ function nextCommand(
 ): string {
   const named = (flag: "stateDir" | "config") =>
     (flags[flag] ?? env[SETTING_VARIABLES[flag]]) !== undefined;
+  // Who has Deno from npm alone calls it as they did now.
+  const deno = env.npm_lifecycle_event === "npx" ? `npx -y deno@${Deno.version.deno}` : "deno";
   return [
-    'deno run -A mod.ts chat "hello"',
+    `${deno} run -A mod.ts chat "hello"`,
     ...(named("stateDir") ? [`--state-dir ${shellWord(stateDir)}`] : []),
     ...(named("config") ? [`--config ${shellWord(configPath)}`] : []),
   ].join(" ");

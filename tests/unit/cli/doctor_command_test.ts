@@ -136,3 +136,18 @@ Deno.test("what mends a secret depends on where it stands", () => {
   }
   assert.equal(checkSecret({ exposed: true }).finding, "fine");
 });
+
+test("files that are open in a folder that is not are worth a warning", async (folder) => {
+  await Deno.chmod(folder, 0o700);
+  await Deno.writeTextFile(join(folder, "cert.pem"), "public", { mode: 0o644 });
+  await Deno.chmod(join(folder, "cert.pem"), 0o644);
+  const found = async () => {
+    const terminal = new FakeTerminal();
+    const { stdout } = await stopped(folder, ["doctor", "--json"], terminal);
+    const { findings }: { findings: { check: string; finding: string }[] } = JSON.parse(stdout);
+    return findings.find(({ check }) => check === "files")?.finding;
+  };
+  assert.equal(await found(), "warning");
+  await Deno.chmod(folder, 0o755);
+  assert.equal(await found(), "broken");
+});

@@ -62,6 +62,19 @@ Deno.test("a token that was there before is not printed", async () => {
   assert.equal(await exit, 0);
 });
 
+Deno.test("who has deno from npm alone is told so to call it", async () => {
+  const terminal = new FakeTerminal({ env: { npm_lifecycle_event: "npx" } });
+  const { gateway, finish } = fakeGateway();
+  const exit = serve(["serve"], terminal, () => Promise.resolve(gateway));
+  await terminal.printed("try next");
+  assert.match(
+    terminal.stdout,
+    /try next +npx -y deno@\d+\.\d+\.\d+ run -A mod\.ts chat "hello"\n/,
+  );
+  finish();
+  assert.equal(await exit, 0);
+});
+
 Deno.test("--json says it on one line", async () => {
   const terminal = new FakeTerminal();
   const { gateway, finish } = fakeGateway({ token: "t" });
