@@ -39,8 +39,8 @@ export const slowReaderGroup: Group = {
     "nothing; baseline: without those",
   async run({ quick }, found) {
     const count = quick ? QUICK_CLIENTS : CLIENTS;
-    const rounds = quick ? 3 : 15;
-    const events = quick ? 20 : 25;
+    const rounds = quick ? 3 : 9;
+    const events = quick ? 20 : 100;
     await using gateway = await startGatewayProcess();
     await makeLargeHistory(gateway);
     const clients = await openMany(
@@ -50,26 +50,28 @@ export const slowReaderGroup: Group = {
     await begin(clients);
     await delays(clients, WARM_UPS);
 
-    const without: Quantiles[] = [];
-    const beside: Quantiles[] = [];
+    const without: (readonly number[])[] = [];
+    const beside: (readonly number[])[] = [];
     for (let round = 0; round < rounds; round++) {
       // In turn, and either of them first as often as the other.
       const turns = [
-        async () => void without.push(quantilesOf(await quietly(clients, events))),
-        async () => void beside.push(quantilesOf(await besideSlow(gateway, { clients, events }))),
+        async () => void without.push(await quietly(clients, events)),
+        async () => void beside.push(await besideSlow(gateway, { clients, events })),
       ];
       for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
     }
     for (const name of ["p50", "p99"] as const) {
       found(figureOf(`event to each of ${count} clients beside slow readers: ${name}`, {
         unit: "ms",
-        values: beside.map((each) => each[name]),
-        baselines: without.map((each) => each[name]),
+        values: beside.map((each) => quantilesOf(each)[name]),
+        baselines: without.map((each) => quantilesOf(each)[name]),
       }));
     }
-    found(figureOf("p99 beside slow readers over p99 without", {
+    // Over all rounds: the slowest events of one are few, and what made them slow is mostly chance.
+    const [slowest, usual] = [beside, without].map((each) => quantilesOf(each.flat()).p99);
+    found(figureOf("p99 of all rounds beside slow readers over p99 without", {
       unit: "x",
-      values: beside.map(({ p99 }, round) => p99 / (without[round]?.p99 ?? NaN)),
+      values: [(slowest ?? NaN) / (usual ?? NaN)],
       target: TARGET_RATIO,
     }));
     await closeAll(clients);
