@@ -1,7 +1,7 @@
 /** The sessions in use, as they are stored: what every message needs of its session is read once. */
 
 import type { SessionKey, TenantId } from "../core/id.ts";
-import type { Store, StreamKey } from "../ports/store.ts";
+import type { Json, Store, StreamKey } from "../ports/store.ts";
 import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import { MAX_CONVERSATION_MESSAGES } from "./conversation.ts";
 import { isKeptWhole, type SessionEntry, type TranscriptMessage } from "./session_entry.ts";
@@ -14,9 +14,12 @@ export const MAX_CACHED_CHARS = 16 * 1024 * 1024;
 /** Most that is kept of the messages of one session; of one that has more, only the entry is. */
 export const MAX_CACHED_SESSION_CHARS = 256 * 1024;
 
-/** What an entry, and each message besides its text, count for: about what they take in memory. */
+/** What an entry, and each message besides its texts, count for: about what they take in memory. */
 const ENTRY_CHARS = 1_024;
 const MESSAGE_CHARS = 256;
+
+/** What each value in a message's context counts for besides its JSON: an empty object of three characters takes as much. */
+const VALUE_CHARS = 64;
 
 /** Whose session it is. */
 export interface SessionName {
@@ -129,9 +132,11 @@ export class SessionCache {
     },
   ): void {
     const before = this.#kept.get(nameOf(session.tenant, session.key));
+    // A session of the same name that another process made anew may have come as far.
+    const follows = before?.revision === base && isOf(before, entry.sessionId);
     const tail = base === 0
       ? tailOf(messages, true)
-      : before?.revision === base && before.tail !== undefined
+      : follows && before?.tail !== undefined
       ? longer(before.tail, messages)
       : undefined;
     this.#keep(session, { revision, entry, tail });
@@ -176,8 +181,9 @@ export class SessionCache {
     if (item === undefined) return undefined;
     const found: Kept = { revision: item.revision, entry: item.value };
     const known = this.#kept.get(nameOf(session.tenant, session.key));
-    // What was stored meanwhile is newer.
-    if (known === undefined || known.revision < item.revision) this.#keep(session, found);
+    // What was stored meanwhile is newer; of another session of this name nothing is worth keeping.
+    const newer = isOf(known, item.value.sessionId) && (known?.revision ?? 0) >= item.revision;
+    if (!newer) this.#keep(session, found);
     return found;
   }
 
@@ -226,16 +232,31 @@ function longer(
 
 function sum(messages: readonly TranscriptMessage[]): number {
   let chars = 0;
-  for (const { text, images = [], context } of messages) {
-    chars += MESSAGE_CHARS + text.length;
+  for (const { text, images = [], context, label = "", error = "" } of messages) {
+    chars += MESSAGE_CHARS + text.length + label.length + error.length;
     for (const { base64 } of images) chars += base64.length;
-    if (context !== undefined) chars += JSON.stringify(context).length;
+    if (context !== undefined) {
+      chars += JSON.stringify(context).length + VALUE_CHARS * valuesIn(context);
+    }
   }
   return chars;
 }
 
+/** How many values there are, the one itself included. */
+function valuesIn(value: Json): number {
+  if (typeof value !== "object" || value === null) return 1;
+  let values = 1;
+  for (const member of Object.values(value)) values += valuesIn(member);
+  return values;
+}
+
 function charsOf(kept: Kept | undefined): number {
-  return kept === undefined ? 0 : ENTRY_CHARS + (kept.tail?.chars ?? 0);
+  if (kept === undefined) return 0;
+  let chars = ENTRY_CHARS + (kept.tail?.chars ?? 0);
+  for (const value of Object.values(kept.entry)) {
+    if (typeof value === "string") chars += value.length;
+  }
+  return chars;
 }
 
 /** U+0000 occurs in neither part. */

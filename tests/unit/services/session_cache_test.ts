@@ -3,6 +3,7 @@ import { createMemoryStore } from "../../../src/adapters/memory_store.ts";
 import { checked, isSessionKey } from "../../../src/core/id.ts";
 import { MAX_CONVERSATION_MESSAGES } from "../../../src/services/conversation.ts";
 import { MAX_CACHED_CHARS, MAX_CACHED_SESSION_CHARS } from "../../../src/services/session_cache.ts";
+import { MAX_ENTRY_TEXT_CHARS, type SessionEntry } from "../../../src/services/session_entry.ts";
 import { alteredStore } from "../../support/altered_store.ts";
 import {
   type House,
@@ -118,6 +119,18 @@ for (const { by, change, then } of CHANGES) {
   }
 }
 
+Deno.test("what another process made anew under the name is never taken for what was known", async () => {
+  const { sessions, neighbour } = counted();
+  for (const text of ["1", "2"]) {
+    await sessions.append(tenant, other, { messages: [said(text)] });
+  }
+  await neighbour.remove(tenant, other);
+  for (const text of ["a", "b"]) await neighbour.append(tenant, other, { messages: [said(text)] });
+  // Not read in between: the new session has come as far as the old one had.
+  await sessions.append(tenant, other, { messages: [said("last")] });
+  assert.deepEqual(await texts(sessions, other), ["a", "b", "last"]);
+});
+
 Deno.test("a long conversation is known by its newest messages, and older ones are read", async () => {
   const { sessions, reads } = counted();
   const many = Array.from({ length: MAX_CONVERSATION_MESSAGES + 10 }, (_, at) => said(String(at)));
@@ -150,6 +163,36 @@ Deno.test("of a session that says too much, and of too many sessions, less is ke
   assert.equal(reads.pages, 0);
   assert.deepEqual(await texts(sessions, oldest), [long]);
   assert.ok(reads.pages > 0);
+});
+
+Deno.test("what comes with a message counts for what it takes in memory, not for its letters", async () => {
+  const { sessions, reads } = counted();
+  const values = Array.from({ length: MAX_CACHED_SESSION_CHARS / 64 }, () => []);
+  await sessions.append(tenant, main, { messages: [{ ...said("1"), context: { values } }] });
+  await texts(sessions, main);
+  assert.ok(reads.pages > 0);
+});
+
+Deno.test("the texts of entries count", async () => {
+  const { sessions, reads } = counted();
+  const long = "n".repeat(MAX_ENTRY_TEXT_CHARS);
+  const change = (entry: SessionEntry) => ({
+    ...entry,
+    displayName: long,
+    subject: long,
+    channel: long,
+    lastTo: long,
+  });
+  const keys = Array.from(
+    { length: Math.ceil(MAX_CACHED_CHARS / (4 * long.length)) },
+    (_, at) => checked(`agent:main:s${at}`, isSessionKey),
+  );
+  for (const key of keys) await sessions.append(tenant, key, { messages: [], change });
+  reads.records = 0;
+  await sessions.get(tenant, keys.at(-1) ?? main);
+  assert.equal(reads.records, 0);
+  await sessions.get(tenant, keys[0] ?? main);
+  assert.equal(reads.records, 1);
 });
 
 Deno.test("what the store cuts is known as it was cut", async () => {
