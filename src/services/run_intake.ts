@@ -11,7 +11,7 @@ import { keptRecord, type LiveRun } from "./live_run.ts";
 import type { LiveRuns } from "./live_runs.ts";
 import type { Facts } from "./run_answer.ts";
 import type { Outcome } from "./run_execution.ts";
-import type { RunQueue } from "./run_queue.ts";
+import type { Place, RunQueue } from "./run_queue.ts";
 import { RUN_RECORD_KIND, type RunRecords } from "./run_record.ts";
 import {
   allowed,
@@ -112,13 +112,10 @@ export class RunIntake {
     run: LiveRun,
     { request, revision }: { request: RunRequest; revision: number | undefined },
   ): Promise<StartOutcome> {
-    const { sessions, records, queue, execute } = this.#parts;
-    const { tenant, runId, acceptedAt, party, terms } = run;
-    const { sessionKey, requestedKey: label } = terms;
-    const work = (done: () => void) => execute(run, done);
-    const place = queue.reserve(nameOf(tenant, sessionKey), { work, party, label });
-    run.place = place;
-    const { entry } = await sessions.append(tenant, sessionKey, {
+    const { sessions, records } = this.#parts;
+    const { tenant, runId, acceptedAt, terms } = run;
+    const place = this.#reserve(run);
+    const { entry } = await sessions.append(tenant, terms.sessionKey, {
       messages: [run.questionMessage(request)],
       // To change whom an existing session belongs to takes more than the right to write into it.
       change: (before, { isNew }) => ({
@@ -131,8 +128,21 @@ export class RunIntake {
     });
     run.sessionId = entry.sessionId;
     run.phase = "waiting";
-    const begin = (): void => place.begin();
+    const { begin } = place;
     return { status: "accepted", runId, acceptedAt, begin, ended: run.ended.promise };
+  }
+
+  /**
+   * Takes the run's place. Apart from what knows the request: a function that is kept as long as a run waits keeps
+   * all that its neighbours use, pictures included.
+   */
+  #reserve(run: LiveRun): Place {
+    const { queue, execute } = this.#parts;
+    const { tenant, party, terms: { sessionKey, requestedKey: label } } = run;
+    const work = (done: () => void) => execute(run, done);
+    const place = queue.reserve(nameOf(tenant, sessionKey), { work, party, label });
+    run.place = place;
+    return place;
   }
 
   /** Answers `/status` itself: message and answer are stored together, the run is over before it begins. */
