@@ -173,21 +173,27 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
     }
     this.#busy = true;
     try {
-      this.#advance(input);
-      then?.();
+      this.#take(input, then);
       for (let next = this.#inputs?.shift(); next !== undefined; next = this.#inputs?.shift()) {
-        // Once it closes nothing is told to the machine any more, but what was promised is still done.
-        if (this.#phase === "open") this.#advance(next.input);
-        next.then?.();
+        this.#take(next.input, next.then);
       }
     } finally {
       this.#busy = false;
-      // After a defect as well.
+      // After a defect what was promised is still done.
       const left = this.#inputs;
       this.#inputs = undefined;
       for (const { then } of left ?? []) then?.();
     }
     this.#leaveIfDone();
+  }
+
+  /** Once it closes nothing is told to the machine any more, but what was promised is done in any case. */
+  #take(input: Input<T>, then?: () => void): void {
+    try {
+      if (this.#phase === "open") this.#advance(input);
+    } finally {
+      then?.();
+    }
   }
 
   #advance(input: Input<T>): void {
@@ -238,7 +244,7 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
       } else then?.();
     };
     const scope = new LazyCallScope<T["Value"]>({
-      signal: () => (this.#abort ??= new AbortController()).signal,
+      signal: () => this.#signal(),
       interim: (value) => {
         if (this.#phase !== "open") return;
         this.#guard(() =>
@@ -261,6 +267,13 @@ class Driver<T extends WireTypes> implements Connection<T["Event"]>, OutboxOwner
     } else {
       settle({ ok: true, value: answer });
     }
+  }
+
+  /** Aborted with the connection, also for a call that looks at it only then. */
+  #signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#phase !== "open") this.#abort.abort();
+    return this.#abort.signal;
   }
 
   #failure(thrown: unknown): Outcome<T["Value"]> {

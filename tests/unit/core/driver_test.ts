@@ -41,6 +41,7 @@ function connect(calls: Calls = {}) {
           case "result": {
             const { outcome } = input;
             const text = outcome.ok ? outcome.value : outcome.error?.code ?? "closed";
+            if (text === "defect") throw new Error("machine defect");
             inputs.push(`${input.call.name}=${text}${input.last ? "" : "…"}`);
             const effects: Effect<EchoTypes>[] = [{ type: "send", frame: { say: text } }];
             if (!outcome.ok && outcome.close) effects.push({ type: "close", ...outcome.close });
@@ -200,6 +201,38 @@ Deno.test("after a close, whose ever it is, nothing is done and the machine is t
   assert.deepEqual(link.closedWith, { code: 1000, reason: "bye" });
   link.end(1000);
   assert.deepEqual(inputs, ["ended 1 1000"]);
+});
+
+Deno.test("a call that looks at its signal only after the connection has closed finds it aborted", async () => {
+  const gate = Promise.withResolvers<void>();
+  let aborted: boolean | undefined;
+  const { link, perform } = connect({
+    late: async (_call, scope) => {
+      await gate.promise;
+      aborted = scope.signal.aborted;
+      return "";
+    },
+  });
+  perform(call("late"));
+  link.end();
+  gate.resolve();
+  await settle();
+  assert.equal(aborted, true);
+});
+
+Deno.test("what a call leaves for after its answer is done though the answer meets a defect", async () => {
+  const done: string[] = [];
+  const { link, perform, defects } = connect({
+    later: async (_call, scope) => {
+      scope.afterAnswer(() => done.push("done"));
+      return await Promise.resolve("defect");
+    },
+  });
+  perform(call("later"), call("later"));
+  await settle();
+  assert.deepEqual(done, ["done", "done"]);
+  assert.equal(defects.length, 1);
+  assert.equal(link.closedWith?.code, 1011);
 });
 
 Deno.test("timers tell the machine, and arming again starts anew", async () => {
