@@ -36,6 +36,8 @@ export class LiveRun {
   readonly ended: PromiseWithResolvers<RunRecord> = Promise.withResolvers();
   readonly #control = new AbortController();
   phase: RunPhase = "claiming";
+  /** Its end goes to the store; ends of its session that go there later come behind it. */
+  closed = false;
   /** Whether the same request may come again, so that its record is kept. */
   readonly repeatable: boolean;
   /** Known once it is claimed; empty for one that is not repeatable. */

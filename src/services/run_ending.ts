@@ -32,8 +32,8 @@ export async function saveEnding(
     readonly run: LiveRun;
     readonly outcome: Outcome;
     readonly endedAt: number;
-    /** No other run of its session waits. */
-    readonly last: boolean;
+    /** Whether no other run of its session is open; asked once the turn of this commit has come. */
+    readonly last: () => boolean;
   },
 ): Promise<Outcome> {
   const { tenant, runId, terms } = run;
@@ -48,7 +48,7 @@ export async function saveEnding(
         if (replaced) throw invalidRequest(SESSION_REPLACED);
         return run.changeEntry(entry, outcome);
       },
-      run: last ? "closes" : undefined,
+      run: () => last() ? "closes" : undefined,
       alongside: closing(outcome),
     });
     return outcome;

@@ -300,6 +300,16 @@ export class Runs {
     return waiting;
   }
 
+  /**
+   * Whether, with this end, no run of its session is open. Asked when it is stored: what is stored behind it, such as
+   * a message that is taken in now, speaks for itself.
+   */
+  #isLast(run: LiveRun): boolean {
+    run.closed = true;
+    return this.#live.ofSession(run.tenant, run.terms.sessionKey)
+      .every(({ closed, phase }) => closed || phase === "claiming");
+  }
+
   /** Stores how a run ended, then tells it. Never rejects. */
   async #finish(run: LiveRun, reached: Outcome): Promise<void> {
     // An abort that came after the last part still counts: its caller was told so.
@@ -310,7 +320,7 @@ export class Runs {
     const endedAt = clock.now();
     logFailure(log, { run, outcome });
     const parts = { sessions, log, records: this.#records };
-    const last = this.#live.ofSession(run.tenant, run.terms.sessionKey).length === 1;
+    const last = (): boolean => this.#isLast(run);
     const told = await saveEnding(parts, { run, outcome, endedAt, last });
     const record = run.endRecord(told, endedAt);
     this.#live.delete(run);

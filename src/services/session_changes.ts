@@ -43,6 +43,9 @@ export interface ChangeParts {
   readonly changed: (tenant: TenantId) => void;
 }
 
+/** What an addition says of a run that has no record of its own. */
+export type RunMark = "opens" | "closes";
+
 /** What to add to a session. */
 export interface Addition {
   /** In the order in which they were said. */
@@ -56,9 +59,10 @@ export interface Addition {
   readonly change?: (entry: SessionEntry, about: { readonly isNew: boolean }) => SessionEntry;
   /**
    * `opens`: a run begins that has no record of its own; unless an addition `closes` it, the session's last run
-   * counts as aborted once this life of the gateway is over. Absent: that stays as it is.
+   * counts as aborted once this life of the gateway is over. Absent: that stays as it is. A function is asked when all
+   * that was added before is stored; it may be asked more than once.
    */
-  readonly run?: "opens" | "closes";
+  readonly run?: RunMark | (() => RunMark | undefined);
   /** Writes of the caller's own kinds that happen with the addition or not at all. */
   readonly alongside?: readonly StoreWrite[];
 }
@@ -110,13 +114,14 @@ export class SessionChanges {
     return this.#change(target, (item) => {
       const before = item?.value ?? this.#begin(key);
       const changed = change?.(before, { isNew: item === undefined }) ?? before;
+      const mark = typeof run === "function" ? run() : run;
       const entry = {
         ...summarized(changed, added),
         sessionId: before.sessionId,
         label: before.label,
         createdAt: before.createdAt,
         updatedAt: clock.now(),
-        openIn: run === undefined ? before.openIn : run === "opens" ? life : undefined,
+        openIn: mark === undefined ? before.openIn : mark === "opens" ? life : undefined,
       };
       const writes = [
         records.entries.put(tenant, key, entry, item?.revision ?? 0),

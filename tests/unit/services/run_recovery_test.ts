@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DEFAULT_TENANT } from "../../../src/core/id.ts";
-import { StoreFull } from "../../../src/ports/store.ts";
+import { StoreFull, StoreUnavailable } from "../../../src/ports/store.ts";
 import {
   INTERRUPTED_SUMMARY,
   RUN_RECORD_KIND,
@@ -281,6 +281,66 @@ runTest(
     assert.equal(await aborted(next), false);
     await stage.clock.advance(1);
     assert.equal(await aborted(secondProcess(stage)), false);
+    await stage.runs.stop();
+  },
+);
+
+for (const end of ["was given up", "was not taken in"] as const) {
+  runTest(`a run that ends well while another ${end} leaves nothing open`, async () => {
+    const stage = setStage();
+    await send(stage, once("r1"));
+    if (end === "was given up") await send(stage, once("r2"));
+    const gate = Promise.withResolvers<void>();
+    let held = false;
+    stage.store.holds = () => {
+      if (held) return undefined;
+      held = true;
+      return gate.promise;
+    };
+    const meanwhile = end === "was given up"
+      ? stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "r2" })
+      : refusal(stage.runs.start(PRINCIPAL, once("r2")));
+    await settle();
+    stage.model.call().text("one").end();
+    await settle();
+    if (end === "was given up") gate.resolve();
+    else gate.reject(new StoreUnavailable("the disk is full"));
+    await meanwhile;
+    await settle();
+    await stage.clock.advance(1);
+    const next = secondProcess(stage);
+    assert.equal((await next.sessions.get(DEFAULT_TENANT, MAIN))?.abortedLastRun, false);
+    await stage.runs.stop();
+  });
+}
+
+runTest(
+  "a run that ends behind a message that was just taken in leaves that one open",
+  async () => {
+    const stage = setStage();
+    await send(stage, once("r1"));
+    const gate = Promise.withResolvers<void>();
+    let held = false;
+    stage.store.holds = () => {
+      if (held) return undefined;
+      held = true;
+      return gate.promise;
+    };
+    const second = stage.runs.start(PRINCIPAL, once("r2"));
+    await settle();
+    stage.model.call().text("one").end();
+    await settle();
+    gate.resolve();
+    assert.equal((await second).status, "accepted");
+    await settle();
+    assert.deepEqual(await transcript(stage), [
+      'user "message r1"',
+      'user "message r2"',
+      'assistant "one"',
+    ]);
+    await stage.clock.advance(1);
+    const next = secondProcess(stage);
+    assert.equal((await next.sessions.get(DEFAULT_TENANT, MAIN))?.abortedLastRun, true);
     await stage.runs.stop();
   },
 );
