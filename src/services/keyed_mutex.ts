@@ -31,9 +31,9 @@ export class KeyedMutex {
    * Runs `work` once all earlier work under `key` is done, whether it succeeded or not. `name` stands
    * in the refusal. Work must not ask for its own key again.
    */
-  async run<T>(key: string, { name, work }: Work<T>): Promise<T> {
+  async run<T>(key: string, { name, work, owed = false }: Work<T>): Promise<T> {
     const line = this.#lines.get(key) ?? { tail: Promise.resolve(), waiting: 0 };
-    if (line.waiting >= MAX_WAITING_PER_KEY) {
+    if (line.waiting >= MAX_WAITING_PER_KEY && !owed) {
       const message = `too many changes of ${quote(name)} are waiting; try again in a moment`;
       throw new GatewayError("UNAVAILABLE", message, {
         retryable: true,
@@ -60,4 +60,6 @@ export class KeyedMutex {
 export interface Work<T> {
   readonly name: string;
   readonly work: () => Promise<T>;
+  /** Nobody could ask for it again, and its like is bounded elsewhere: it waits however many do. */
+  readonly owed?: boolean;
 }

@@ -49,6 +49,7 @@ export async function saveEnding(
         return run.changeEntry(entry, outcome);
       },
       run: () => last() ? "closes" : undefined,
+      owed: true,
       alongside: closing(outcome),
     });
     return outcome;

@@ -63,6 +63,8 @@ export interface Addition {
    * that was added before is stored; it may be asked more than once.
    */
   readonly run?: RunMark | (() => RunMark | undefined);
+  /** It ends what was accepted before, so that it is never refused because too many changes of the session wait. */
+  readonly owed?: boolean;
   /** Writes of the caller's own kinds that happen with the addition or not at all. */
   readonly alongside?: readonly StoreWrite[];
 }
@@ -104,7 +106,7 @@ export class SessionChanges {
   /** Adds messages; makes the session when it does not exist. */
   append(
     target: SessionName,
-    { messages, change, run, alongside = [] }: Addition,
+    { messages, change, run, owed, alongside = [] }: Addition,
   ): Promise<Appended> {
     const { records, random, clock, life } = this.#parts;
     const { tenant, key } = target;
@@ -130,7 +132,7 @@ export class SessionChanges {
       ];
       const result = { entry, messages: added };
       return Promise.resolve({ writes, result, appends: result });
-    });
+    }, { owed });
   }
 
   /** Changes settings; makes the session when it does not exist. */
@@ -223,6 +225,7 @@ export class SessionChanges {
   #change<T>(
     target: SessionName,
     plan: (item: Item<SessionEntry> | undefined) => Promise<Plan<T>>,
+    { owed }: { readonly owed?: boolean } = {},
   ): Promise<T> {
     const { tenant, key } = target;
     const { cache } = this.#parts;
@@ -244,7 +247,7 @@ export class SessionChanges {
         }
       }
     };
-    return this.#turns.run(`${tenant}\0${key}`, { name: key, work });
+    return this.#turns.run(`${tenant}\0${key}`, { name: key, work, owed });
   }
 
   /** The session; one whose record cannot be read goes on as a new one with the same messages. */

@@ -39,7 +39,7 @@ Deno.test("failed work lets the next one in, and nothing is held afterwards", as
   assert.equal(mutex.size, 0);
 });
 
-Deno.test("one more than may wait is refused and may try again", async () => {
+Deno.test("one more than may wait is refused and may try again; what is owed waits all the same", async () => {
   const mutex = new KeyedMutex();
   const first = gate();
   const held = Array.from(
@@ -56,7 +56,9 @@ Deno.test("one more than may wait is refused and may try again", async () => {
       return true;
     },
   );
+  const owed = mutex.run("k", { name: "k", work: () => Promise.resolve("done"), owed: true });
   first.open();
   await Promise.all(held);
+  assert.equal(await owed, "done");
   assert.equal(mutex.size, 0);
 });

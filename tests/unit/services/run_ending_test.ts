@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_TENANT } from "../../../src/core/id.ts";
 import { ModelError } from "../../../src/ports/model.ts";
+import { MAX_WAITING_PER_KEY } from "../../../src/services/keyed_mutex.ts";
 import { SESSION_REPLACED } from "../../../src/services/run_ending.ts";
 import { DEFAULT_RUN_TIMEOUT_MS, MAX_RUN_TIMEOUT_MS } from "../../../src/services/runs.ts";
 import { settle } from "../../support/manual_clock.ts";
@@ -384,3 +385,22 @@ runTest(
     assert.deepEqual(told(stage).sort(), ['a 1 aborted rpc ""', 'b 1 aborted rpc ""']);
   },
 );
+
+runTest("an answer is stored however many changes of its session wait", async () => {
+  const stage = await speakingStage(["hello"]);
+  const gate = Promise.withResolvers<void>();
+  stage.store.holds = () => gate.promise;
+  const changes = Array.from(
+    { length: MAX_WAITING_PER_KEY },
+    () => stage.sessions.patch(DEFAULT_TENANT, MAIN, { thinkingLevel: "low" }),
+  );
+  await settle();
+  await refusal(stage.sessions.patch(DEFAULT_TENANT, MAIN, { thinkingLevel: "low" }));
+  stage.model.call().end();
+  await settle();
+  gate.resolve();
+  await Promise.all(changes);
+  await settle();
+  assert.deepEqual(await transcript(stage), ['user "message r1"', 'assistant "hello"']);
+  assert.equal(told(stage).at(-1), 'r1 3 end "hello"');
+});
