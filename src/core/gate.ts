@@ -18,6 +18,8 @@ export interface GateWork<T> {
   readonly caller: string;
   /** Aborted when nobody wants the result any more: what still waits is then not begun. */
   readonly signal?: AbortSignal;
+  /** Others were promised what it is for, and its like is bounded elsewhere: it waits however many do. */
+  readonly owed?: boolean;
   readonly work: () => Promise<T>;
 }
 
@@ -35,7 +37,7 @@ interface Ticket {
  */
 export class Gate {
   readonly #limits: GateLimits;
-  /** By caller, the one whose turn is next first. Bounded by `waiting`. */
+  /** By caller, the one whose turn is next first. Bounded by `waiting` and what is owed. */
   readonly #lines = new Map<string, Ticket[]>();
   #running = 0;
   #waiting = 0;
@@ -50,9 +52,9 @@ export class Gate {
   }
 
   /** Does the work once it is its turn. What the work throws passes through. */
-  async run<T>({ caller, signal, work }: GateWork<T>): Promise<T> {
-    refuseAborted(signal);
-    await this.#enter(caller, signal);
+  async run<T>({ work, ...asking }: GateWork<T>): Promise<T> {
+    refuseAborted(asking.signal);
+    await this.#enter(asking);
     try {
       return await work();
     } finally {
@@ -60,13 +62,16 @@ export class Gate {
     }
   }
 
-  async #enter(caller: string, signal: AbortSignal | undefined): Promise<void> {
+  async #enter(
+    { caller, signal, owed = false }: Omit<GateWork<unknown>, "work">,
+  ): Promise<void> {
     if (this.#running < this.#limits.running) {
       this.#running++;
       return;
     }
     const line = this.#lines.get(caller) ?? [];
-    if (line.length >= this.#limits.waitingPerCaller || this.#waiting >= this.#limits.waiting) {
+    const { waitingPerCaller, waiting } = this.#limits;
+    if (!owed && (line.length >= waitingPerCaller || this.#waiting >= waiting)) {
       throw new GatewayError("UNAVAILABLE", "too many reads are waiting; try again in a moment", {
         retryable: true,
         retryAfterMs: RETRY_AFTER_MS,

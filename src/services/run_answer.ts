@@ -34,7 +34,12 @@ export async function answer(run: LiveRun, parts: AnswerParts): Promise<Outcome>
   const { tenant, runId, signal, terms } = run;
   try {
     const limit = MAX_CONVERSATION_MESSAGES;
-    const { entry, messages, chars } = await sessions.history(tenant, terms.sessionKey, { limit });
+    // In a line of its own, so that no crowd of readers keeps it waiting for long.
+    const reader = { caller: `run ${runId}`, signal, owed: true };
+    const { entry, messages, chars } = await sessions.history(tenant, terms.sessionKey, {
+      limit,
+      reader,
+    });
     if (entry === undefined || entry.sessionId !== run.sessionId) return failed(SESSION_GONE);
     const agentId = agents.ofSession(terms.sessionKey);
     const model = chooseModel({ entry, agentModel: agents.modelFor(agentId), models });

@@ -8,9 +8,11 @@ export interface Reader {
   readonly caller: string;
   /** Aborted when the caller is gone: the reading then ends at its next page. */
   readonly signal?: AbortSignal;
+  /** It reads for what was accepted, and is bounded as such: it is never refused because too many wait. */
+  readonly owed?: boolean;
 }
 
-/** The gateway itself, as a reader: its runs and heartbeats. */
+/** The gateway itself, as a reader: its heartbeats and summaries. */
 export const GATEWAY_READER: Reader = { caller: "gateway" };
 
 /** Heavy readings at once: each holds up to a transcript's bounds in memory. */

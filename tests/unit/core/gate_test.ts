@@ -75,6 +75,21 @@ Deno.test("one more than a caller may have waiting is refused, and so is one mor
   assert.equal((await Promise.all(waiting)).length, 7);
 });
 
+Deno.test("what is owed waits however many do, and takes its turn", async () => {
+  const gate = new Gate({ running: 1, waitingPerCaller: 1, waiting: 1 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const first = gate.run({ caller: "a", work: () => promise });
+  const second = gate.run({ caller: "a", work: () => Promise.resolve("second") });
+  const work = () => Promise.resolve("owed");
+  await assert.rejects(gate.run({ caller: "b", work }), unavailable(/too many reads are waiting/));
+  const owed = gate.run({ caller: "b", work, owed: true });
+  assert.equal(gate.waiting, 2);
+  resolve();
+  await first;
+  assert.deepEqual(await Promise.all([second, owed]), ["second", "owed"]);
+  assert.equal(gate.waiting, 0);
+});
+
 Deno.test("what was aborted while it waited never begins and leaves its place", async () => {
   const bench = new Bench();
   const gone = new AbortController();
