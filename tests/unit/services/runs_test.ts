@@ -4,10 +4,6 @@ import { ModelError } from "../../../src/ports/model.ts";
 import { StoreConflict } from "../../../src/ports/store.ts";
 import { MAX_UPDATE_ATTEMPTS } from "../../../src/services/collection.ts";
 import { MAX_MESSAGE_TEXT_CHARS } from "../../../src/services/session_entry.ts";
-import {
-  MAX_HEAVY_READS,
-  MAX_WAITING_READS_PER_CALLER,
-} from "../../../src/services/session_reader.ts";
 import { settle } from "../../support/manual_clock.ts";
 import {
   chat,
@@ -16,7 +12,6 @@ import {
   PRINCIPAL,
   refusal,
   runTest,
-  secondProcess,
   send,
   setStage,
   told,
@@ -477,26 +472,3 @@ runTest(
     assert.deepEqual(lengths, [0, MAX_MESSAGE_TEXT_CHARS, MAX_MESSAGE_TEXT_CHARS]);
   },
 );
-
-runTest("however many begin at once, each reads what was said before", async () => {
-  const earlier = setStage();
-  const count = MAX_HEAVY_READS + MAX_WAITING_READS_PER_CALLER + 1;
-  const keys = Array.from({ length: count }, (_, at) => checked(`agent:main:s${at}`, isSessionKey));
-  const messages = [{ role: "user", text: "before", at: 1 }] as const;
-  for (const key of keys) await earlier.sessions.append(DEFAULT_TENANT, key, { messages });
-  // It knows none of them, so that each is read.
-  const stage = secondProcess(earlier);
-  stage.settings.runs = { maxConcurrent: count };
-  const { read } = stage.store;
-  const gate = Promise.withResolvers<void>();
-  stage.store.read = async (stream, range) => {
-    await gate.promise;
-    return await read(stream, range);
-  };
-  for (const sessionKey of keys) await send(stage, chat(sessionKey, { sessionKey }));
-  gate.resolve();
-  for (let turn = 0; turn < count; turn++) await settle();
-  assert.deepEqual(told(stage).filter((line) => line.includes("failed")), []);
-  assert.equal(stage.model.calls.length, count);
-  await stage.runs.stop();
-});
