@@ -1,5 +1,6 @@
 /** The {@linkcode Terminal} of this process. */
 
+import { debuggerShutter } from "./debugger_shutter.ts";
 import { OutputClosed, type Terminal } from "./terminal.ts";
 
 /** Longest line of input, in characters; the rest of a longer one is a line of its own. */
@@ -47,8 +48,13 @@ export function processTerminal(): Terminal {
     },
     onRestart(listener) {
       if (Deno.build.os === "windows") return () => {};
-      Deno.addSignalListener("SIGUSR1", listener);
-      return () => Deno.removeSignalListener("SIGUSR1", listener);
+      const shut = debuggerShutter();
+      const handler = (): void => {
+        shut();
+        listener();
+      };
+      Deno.addSignalListener("SIGUSR1", handler);
+      return () => Deno.removeSignalListener("SIGUSR1", handler);
     },
     now: () => Date.now(),
     after(delayMs, task) {
