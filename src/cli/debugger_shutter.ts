@@ -1,6 +1,7 @@
 /**
  * Shuts the debugger that the runtime opens at `SIGUSR1`, whoever listens to that signal as well: on a port of loopback,
- * to every user of the machine, who could then do what this process may.
+ * to every user of the machine, who could then do what this process may. A program that lies in wait for the port can
+ * still be faster for a moment: nothing keeps the runtime from opening it.
  */
 
 /** How often to look for it after the signal, in milliseconds: it opens some turns of the event loop later. */
