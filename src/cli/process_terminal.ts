@@ -49,12 +49,17 @@ export function processTerminal(): Terminal {
     onRestart(listener) {
       if (Deno.build.os === "windows") return () => {};
       const shut = debuggerShutter();
-      const handler = (): void => {
+      const restart = (): void => listener("SIGUSR2");
+      const restartShut = (): void => {
         shut();
-        listener();
+        listener("SIGUSR1");
       };
-      Deno.addSignalListener("SIGUSR1", handler);
-      return () => Deno.removeSignalListener("SIGUSR1", handler);
+      Deno.addSignalListener("SIGUSR2", restart);
+      Deno.addSignalListener("SIGUSR1", restartShut);
+      return () => {
+        Deno.removeSignalListener("SIGUSR2", restart);
+        Deno.removeSignalListener("SIGUSR1", restartShut);
+      };
     },
     now: () => Date.now(),
     after(delayMs, task) {

@@ -22,7 +22,7 @@ export type StartGateway = (options: StartOptions) => Promise<RunningGateway>;
 const RESTART_EXPECTED_MS = 1_500;
 
 /**
- * Runs the gateway until a signal or its own end. A second signal ends it without waiting; `SIGUSR1` stops it
+ * Runs the gateway until a signal or its own end. A second signal ends it without waiting; `SIGUSR2` stops it
  * and starts it anew in this process, with the settings as they are then.
  */
 export async function serveCommand(
@@ -44,10 +44,10 @@ export async function serveCommand(
     terminal.err(`${signal}: stopping; once more stops without waiting\n`);
     stop();
   });
-  const undoRestart = terminal.onRestart(() => {
+  const undoRestart = terminal.onRestart((signal) => {
     if (ending !== undefined) return;
     ending = "restart";
-    terminal.err("SIGUSR1: restarting\n");
+    terminal.err(`${signal}: restarting\n`);
     gateway.stop("gateway restarting", { restartExpectedMs: RESTART_EXPECTED_MS })
       .catch(failed.reject);
   });

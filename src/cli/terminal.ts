@@ -20,8 +20,11 @@ export interface Terminal {
   readAll(maxBytes: number): Promise<string>;
   /** Calls `listener` at every Ctrl-C (`SIGINT`) and `SIGTERM`, which then no longer end the process. */
   onSignal(listener: (signal: "SIGINT" | "SIGTERM") => void): Undo;
-  /** Calls `listener` at every `SIGUSR1`, which then no longer ends the process; Windows has none. */
-  onRestart(listener: () => void): Undo;
+  /**
+   * Calls `listener` at every `SIGUSR2`, and at every `SIGUSR1` as the reference gateway does, which then no longer end
+   * the process. At the latter the runtime opens its debugger, which is shut at once. Windows has neither.
+   */
+  onRestart(listener: (signal: "SIGUSR1" | "SIGUSR2") => void): Undo;
   now(): number;
   after(delayMs: number, task: () => void): Undo;
 }

@@ -101,7 +101,7 @@ Deno.test("a gateway that is started anew says so, and is there again in the sam
   const { gateway } = running;
   using before = await running.join();
   await using operator = await WireClient.connect(gateway.url, { token: gateway.token });
-  gateway.signal("SIGUSR1");
+  gateway.signal("SIGUSR2");
   const payload = { state: "restarting", pid: gateway.pid, reason: "gateway restarting" };
   assert.deepEqual(await before.frame(), { type: "event", event: "gateway-status", payload });
   assert.equal(await before.line(), undefined);

@@ -13,7 +13,7 @@ export class FakeTerminal implements Terminal {
   stderr = "";
   readonly #lines: string[];
   readonly #listeners = new Set<(signal: "SIGINT" | "SIGTERM") => void>();
-  readonly #restarters = new Set<() => void>();
+  readonly #restarters = new Set<(signal: "SIGUSR2") => void>();
   #printed: (() => void)[] = [];
 
   constructor(options: {
@@ -57,7 +57,7 @@ export class FakeTerminal implements Terminal {
     return () => this.#listeners.delete(listener);
   }
 
-  onRestart(listener: () => void): () => void {
+  onRestart(listener: (signal: "SIGUSR2") => void): () => void {
     this.#restarters.add(listener);
     return () => this.#restarters.delete(listener);
   }
@@ -79,9 +79,9 @@ export class FakeTerminal implements Terminal {
     for (const listener of [...this.#listeners]) listener(name);
   }
 
-  /** `SIGUSR1`. */
+  /** `SIGUSR2`. */
   restart(): void {
-    for (const listener of [...this.#restarters]) listener();
+    for (const listener of [...this.#restarters]) listener("SIGUSR2");
   }
 
   /** Resolves once the output of either stream contains `text`. */

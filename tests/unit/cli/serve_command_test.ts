@@ -105,7 +105,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   });
 }
 
-Deno.test("SIGUSR1 stops it and starts it anew; a stop meanwhile is a stop", async () => {
+Deno.test("SIGUSR2 stops it and starts it anew; a stop meanwhile is a stop", async () => {
   for (const stopped of [false, true]) {
     const terminal = new FakeTerminal();
     const first = fakeGateway();
