@@ -33,13 +33,14 @@ function put(
 ): number {
   const place = [key.tenant, key.kind, key.id];
   const content = [order, tag ?? null, text];
-  const row = expect === undefined
-    ? statements.first(SQL.put, ...place, ...content)
-    : expect === 0
-    ? statements.first(SQL.create, ...place, ...content)
-    : statements.first(SQL.replace, ...content, ...place, expect);
-  if (row === undefined) throw new StoreConflict(key);
-  return number(row, "revision");
+  if (expect === undefined) {
+    return number(statements.first(SQL.put, ...place, ...content), "revision");
+  }
+  const changed = expect === 0
+    ? statements.run(SQL.create, ...place, ...content)
+    : statements.run(SQL.replace, ...content, ...place, expect);
+  if (changed === 0) throw new StoreConflict(key);
+  return expect + 1;
 }
 
 function remove(statements: Statements, key: RecordKey, expect: number | undefined): number {
@@ -110,9 +111,9 @@ const SQL = {
   revision: `SELECT revision FROM records ${WHERE_KEY}`,
   put: `${INSERT_RECORD} DO UPDATE SET revision = revision + 1, sort_order = excluded.sort_order,
     tag = excluded.tag, value = excluded.value RETURNING revision`,
-  create: `${INSERT_RECORD} DO NOTHING RETURNING revision`,
+  create: `${INSERT_RECORD} DO NOTHING`,
   replace: `UPDATE records SET revision = revision + 1, sort_order = ?, tag = ?, value = ?
-    ${WHERE_KEY} AND revision = ? RETURNING revision`,
+    ${WHERE_KEY} AND revision = ?`,
   remove: `DELETE FROM records ${WHERE_KEY}`,
   head: `SELECT stream, last_sequence, length FROM stream_heads ${WHERE_KEY}`,
   extend: `INSERT INTO stream_heads (tenant, kind, id, last_sequence, length)

@@ -60,12 +60,12 @@ export interface ReadingOptions {
 /**
  * Answers from memory what is still so: every change of a session, its messages included, gives its record another
  * revision, and that is asked for each time. So another process may change sessions as well. Of too much, what was
- * used longest ago is forgotten.
+ * taken in longest ago is forgotten.
  */
 export class SessionCache {
   readonly #store: Store;
   readonly #records: SessionRecords;
-  /** By tenant and key, the least recently used first. Bounded by {@linkcode MAX_CACHED_CHARS}. */
+  /** By tenant and key, what was taken in longest ago first. Bounded by {@linkcode MAX_CACHED_CHARS}. */
   readonly #kept = new Map<string, Kept>();
   #chars = 0;
 
