@@ -1,5 +1,6 @@
 /** One event to many clients: what each delivery costs the server. */
 
+import { openBareListeners } from "./bare_writes.ts";
 import { TO_ALL } from "./echo_protocol.ts";
 import { within } from "./deadline.ts";
 import { figureOf, type Group } from "./figure.ts";
@@ -12,7 +13,7 @@ import {
   openSocket,
 } from "./load_client.ts";
 import { SAMPLE_EVENT } from "./sample_frames.ts";
-import { startEcho, startGatewayProcess } from "./server_process.ts";
+import { startBareWrites, startEcho, startGatewayProcess } from "./server_process.ts";
 import { inTurn, spendingOf } from "./stopwatch.ts";
 
 /** Clients that get every event. */
@@ -69,8 +70,24 @@ export const fanoutGroup: Group = {
       }));
     }
     await closeAll([...ours, ...bare]);
+    found(figureOf("bare writes of the same bytes, nothing else: server CPU", {
+      unit: "µs",
+      values: await bareWrites(rounds, events),
+    }));
   },
 };
+
+/** Processor time in µs of each delivery of a server that does nothing but write. */
+async function bareWrites(rounds: number, events: number): Promise<readonly number[]> {
+  await using server = await startBareWrites();
+  using listeners = await openBareListeners(server.url, CLIENTS);
+  await listeners.deliver(events);
+  const costs: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    costs.push((await spendingOf(server, () => listeners.deliver(events))).cpuMicrosEach);
+  }
+  return costs;
+}
 
 /** Lets the embedded model stream `parts` parts to all clients; resolves with the events that they got. */
 async function streamedAnswer(clients: readonly LoadClient[], parts: number): Promise<number> {
