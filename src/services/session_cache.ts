@@ -1,25 +1,18 @@
 /** The sessions in use, as they are stored: what every message needs of its session is read once. */
 
 import type { SessionKey, TenantId } from "../core/id.ts";
-import type { Json, Store, StreamKey } from "../ports/store.ts";
+import type { Store, StreamKey } from "../ports/store.ts";
 import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
-import { MAX_CONVERSATION_MESSAGES } from "./conversation.ts";
 import { isKeptWhole, type SessionEntry, type TranscriptMessage } from "./session_entry.ts";
 import { SESSION_RECORD_KIND, type SessionRecords } from "./session_records.ts";
+import { longer, NEW_TAIL, newest, type Tail } from "./session_tail.ts";
 import { readNewest, transcriptStream } from "./transcript.ts";
 
 /** Most that is kept of all sessions together, in characters: the latest words of a thousand people who talk at once. */
-export const MAX_CACHED_CHARS = 16 * 1024 * 1024;
+export const MAX_CACHED_CHARS = 24 * 1024 * 1024;
 
-/** Most that is kept of the messages of one session; of one that has more, only the entry is. */
-export const MAX_CACHED_SESSION_CHARS = 256 * 1024;
-
-/** What an entry, and each message besides its texts, count for: about what they take in memory. */
+/** What an entry counts for besides its texts: about what it takes in memory. */
 const ENTRY_CHARS = 1_024;
-const MESSAGE_CHARS = 256;
-
-/** What each value in a message's context counts for besides its JSON: an empty object of three characters takes as much. */
-const VALUE_CHARS = 64;
 
 /** Whose session it is. */
 export interface SessionName {
@@ -33,16 +26,8 @@ export interface History {
   readonly entry: SessionEntry | undefined;
   /** Oldest first. */
   readonly messages: readonly TranscriptMessage[];
-  /** Characters of the messages and of what came with them, where they were counted; more rather than fewer. */
+  /** Characters of the messages and of what came with them, where they were counted; of older ones as well. */
   readonly chars?: number;
-}
-
-/** The newest messages, as far as they are kept. */
-interface Tail {
-  readonly messages: readonly TranscriptMessage[];
-  /** There are no older ones. */
-  readonly whole: boolean;
-  readonly chars: number;
 }
 
 interface Kept {
@@ -101,7 +86,7 @@ export class SessionCache {
       await this.#store.length(stream) === messages.length;
     const now = await this.#current(session);
     if (now?.revision === kept.revision && isOf(now, kept.entry.sessionId)) {
-      this.#keep(session, { ...kept, tail: tailOf(messages, whole) });
+      this.#keep(session, { ...kept, tail: longer({ ...NEW_TAIL, whole }, messages) });
     }
     return { entry: kept.entry, messages };
   }
@@ -135,7 +120,7 @@ export class SessionCache {
     // A session of the same name that another process made anew may have come as far.
     const follows = before?.revision === base && isOf(before, entry.sessionId);
     const tail = base === 0
-      ? tailOf(messages, true)
+      ? longer(NEW_TAIL, messages)
       : follows && before?.tail !== undefined
       ? longer(before.tail, messages)
       : undefined;
@@ -205,54 +190,9 @@ function isOf(kept: Kept | undefined, sessionId: string | undefined): boolean {
   return kept?.entry.sessionId === sessionId;
 }
 
-function newest(
-  { messages, whole }: Tail,
-  limit: number,
-): readonly TranscriptMessage[] | undefined {
-  if (messages.length < limit) return whole ? messages : undefined;
-  return messages.length === limit ? messages : messages.slice(-limit);
-}
-
-function tailOf(messages: readonly TranscriptMessage[], whole: boolean): Tail | undefined {
-  return longer({ messages: [], whole, chars: 0 }, messages);
-}
-
-/** Undefined where it is too much to keep. */
-function longer(
-  { messages: before, whole, chars }: Tail,
-  added: readonly TranscriptMessage[],
-): Tail | undefined {
-  const all = [...before, ...added];
-  const messages = all.slice(-MAX_CONVERSATION_MESSAGES);
-  const dropped = all.slice(0, all.length - messages.length);
-  const total = chars + sum(added) - sum(dropped);
-  if (total > MAX_CACHED_SESSION_CHARS) return undefined;
-  return { messages, whole: whole && dropped.length === 0, chars: total };
-}
-
-function sum(messages: readonly TranscriptMessage[]): number {
-  let chars = 0;
-  for (const { text, images = [], context, label = "", error = "" } of messages) {
-    chars += MESSAGE_CHARS + text.length + label.length + error.length;
-    for (const { base64 } of images) chars += base64.length;
-    if (context !== undefined) {
-      chars += JSON.stringify(context).length + VALUE_CHARS * valuesIn(context);
-    }
-  }
-  return chars;
-}
-
-/** How many values there are, the one itself included. */
-function valuesIn(value: Json): number {
-  if (typeof value !== "object" || value === null) return 1;
-  let values = 1;
-  for (const member of Object.values(value)) values += valuesIn(member);
-  return values;
-}
-
 function charsOf(kept: Kept | undefined): number {
   if (kept === undefined) return 0;
-  let chars = ENTRY_CHARS + (kept.tail?.chars ?? 0);
+  let chars = ENTRY_CHARS + (kept.tail?.weight ?? 0);
   for (const value of Object.values(kept.entry)) {
     if (typeof value === "string") chars += value.length;
   }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createMemoryStore } from "../../../src/adapters/memory_store.ts";
 import { checked, isSessionKey } from "../../../src/core/id.ts";
 import { MAX_CONVERSATION_MESSAGES } from "../../../src/services/conversation.ts";
-import { MAX_CACHED_CHARS, MAX_CACHED_SESSION_CHARS } from "../../../src/services/session_cache.ts";
+import { MAX_CACHED_CHARS } from "../../../src/services/session_cache.ts";
+import { MAX_TAIL_CHARS } from "../../../src/services/session_tail.ts";
 import { MAX_ENTRY_TEXT_CHARS, type SessionEntry } from "../../../src/services/session_entry.ts";
 import { alteredStore } from "../../support/altered_store.ts";
 import {
@@ -144,7 +145,7 @@ Deno.test("a long conversation is known by its newest messages, and older ones a
 
 Deno.test("of a session that says too much, and of too many sessions, less is kept", async () => {
   const { sessions, reads } = counted();
-  const long = "x".repeat(MAX_CACHED_SESSION_CHARS / 2);
+  const long = "x".repeat(MAX_TAIL_CHARS / 2);
   await sessions.append(tenant, main, { messages: [said(long)] });
   await texts(sessions, main);
   assert.equal(reads.pages, 0);
@@ -167,7 +168,7 @@ Deno.test("of a session that says too much, and of too many sessions, less is ke
 
 Deno.test("what comes with a message counts for what it takes in memory, not for its letters", async () => {
   const { sessions, reads } = counted();
-  const values = Array.from({ length: MAX_CACHED_SESSION_CHARS / 64 }, () => []);
+  const values = Array.from({ length: MAX_TAIL_CHARS / 64 }, () => []);
   await sessions.append(tenant, main, { messages: [{ ...said("1"), context: { values } }] });
   await texts(sessions, main);
   assert.ok(reads.pages > 0);

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import type { Json } from "../../../src/ports/store.ts";
+import { MAX_CONVERSATION_MESSAGES } from "../../../src/services/conversation.ts";
+import type { TranscriptMessage } from "../../../src/services/session_entry.ts";
+import { longer, NEW_TAIL, newest, type Tail } from "../../../src/services/session_tail.ts";
+
+/** A message that came with this. */
+function message(text: string, context?: Record<string, Json>): TranscriptMessage {
+  const role = context === undefined ? "assistant" : "user";
+  return { id: "00000000", role, text, at: 1, ...(context === undefined ? {} : { context }) };
+}
+
+function tailOf(messages: readonly TranscriptMessage[]): Tail {
+  let tail: Tail | undefined = NEW_TAIL;
+  for (const each of messages) tail = tail && longer(tail, [each]);
+  assert.ok(tail);
+  return tail;
+}
+
+const FROM_ANN = { sender: { id: "ann" } };
+const FROM_BOB = { sender: { id: "bob" }, values: Array.from({ length: 100 }, () => ({})) };
+
+Deno.test("a context that comes again is kept once, and messages stay what they were", () => {
+  const said = [
+    message("1", { ...FROM_ANN }),
+    message("2"),
+    message("3", { ...FROM_ANN }),
+    message("4", { ...FROM_BOB }),
+    message("5", { ...FROM_ANN }),
+  ];
+  const { messages } = tailOf(said);
+  assert.deepEqual(messages, said);
+  assert.equal(messages[0]?.context, messages[2]?.context);
+  assert.notEqual(messages[2]?.context, messages[3]?.context);
+});
+
+Deno.test("a context counts once for those that share it, and all of them for what is said", () => {
+  const [one, two, other] = [[FROM_BOB], [FROM_BOB, FROM_BOB], [FROM_BOB, FROM_ANN]].map((
+    contexts,
+  ) => tailOf(contexts.map((context) => message("", { ...context }))));
+  assert.ok(one && two && other);
+  const alone = tailOf([message("")]).weight;
+  assert.equal(two.weight, one.weight + alone);
+  assert.ok(other.weight > two.weight);
+  assert.equal(two.chars, 2 * one.chars);
+});
+
+Deno.test("what is dropped counts no more, a context not before the last that has it", () => {
+  const filler = Array.from({ length: MAX_CONVERSATION_MESSAGES - 1 }, () => message("x"));
+  const shared = tailOf([message("", FROM_BOB), message("", { ...FROM_BOB }), ...filler]);
+  const once = tailOf([message("", FROM_BOB), ...filler]);
+  assert.equal(shared.messages.length, MAX_CONVERSATION_MESSAGES);
+  assert.deepEqual([shared.weight, shared.chars], [once.weight, once.chars]);
+  assert.equal(shared.whole, false);
+  assert.equal(once.whole, true);
+  const none = tailOf([message("", FROM_BOB), ...filler, message("x")]);
+  const plain = tailOf([...filler, message("x")]);
+  assert.deepEqual([none.weight, none.chars], [plain.weight, plain.chars]);
+});
+
+Deno.test("of a part no more is known than its messages", () => {
+  const part = longer({ ...NEW_TAIL, whole: false }, [message("1"), message("2")]);
+  assert.ok(part);
+  assert.deepEqual(newest(part, 2)?.map(({ text }) => text), ["1", "2"]);
+  assert.deepEqual(newest(part, 1)?.map(({ text }) => text), ["2"]);
+  assert.equal(newest(part, 3), undefined);
+});
