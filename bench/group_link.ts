@@ -5,7 +5,12 @@ import { ECHO_KINDS, type EchoKind } from "./echo_protocol.ts";
 import { figureOf, type Group, median } from "./figure.ts";
 import { closeAll, openMany, openSocket } from "./load_client.ts";
 import { openRawEcho, type RawClient } from "./raw_client.ts";
-import { type EchoProcess, type ServerProcess, startEcho } from "./server_process.ts";
+import {
+  type EchoProcess,
+  type ServerProcess,
+  startBareEcho,
+  startEcho,
+} from "./server_process.ts";
 import { spendingOf } from "./stopwatch.ts";
 
 /** Connections, and messages in flight on each. */
@@ -45,14 +50,22 @@ export const linkGroup: Group = {
     await using servers = new AsyncDisposableStack();
     const running: [EchoKind, EchoProcess][] = [];
     for (const kind of ECHO_KINDS) running.push([kind, servers.use(await startEcho(kind))]);
+    const bareServer = servers.use(await startBareEcho());
     for (const { connections, depth, shape } of SHAPES) {
+      const bare: number[] = [];
       const costs: Record<EchoKind, number[]> = { ws: [], runtime: [], own: [] };
       for (let round = -1; round < rounds; round++) {
         for (const [kind, server] of running) {
           const cost = await costOfEcho(server, { connections, depth, durationMs });
           if (round >= 0) costs[kind].push(cost);
         }
+        const cost = await costOfEcho(bareServer, { connections, depth, durationMs });
+        if (round >= 0) bare.push(cost);
       }
+      found(figureOf(`the same bytes over bare TCP, no frames, ${shape}: server CPU`, {
+        unit: "µs",
+        values: bare,
+      }));
       for (const kind of ["ws", "runtime"] as const) {
         found(figureOf(`echo of 200 B, ${shape}: server CPU, beside ${NAMES[kind]}`, {
           unit: "µs",

@@ -16,11 +16,15 @@ const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const MASK = [0x37, 0xfa, 0x21, 0x3d] as const;
 const READ_BYTES = 64 * 1024;
 
-/** Opens a WebSocket whose messages are all `text` and are echoed. `text` is ASCII, 126 to 65,535 long. */
+/**
+ * Opens a WebSocket whose messages are all `text` and are echoed; at a `tcp:` URL a connection without frames. `text` is
+ * ASCII, 126 to 65,535 long.
+ */
 export async function openRawEcho(url: string, text: string): Promise<RawClient> {
-  const connection = await upgraded(url);
-  const frame = maskedFrame(text);
-  const answerBytes = 4 + text.length;
+  const bare = url.startsWith("tcp:");
+  const connection = bare ? await connected(url) : await upgraded(url);
+  const frame = bare ? new TextEncoder().encode(text) : maskedFrame(text);
+  const answerBytes = (bare ? 0 : 4) + text.length;
   const buffer = new Uint8Array(READ_BYTES);
   return {
     async keepInFlight(depth, until) {
@@ -44,11 +48,17 @@ export async function openRawEcho(url: string, text: string): Promise<RawClient>
   };
 }
 
-/** Opens a connection and has it upgraded; reads the answer's head and no more than that. */
-async function upgraded(url: string): Promise<Deno.TcpConn> {
+async function connected(url: string): Promise<Deno.TcpConn> {
   const { hostname, port } = new URL(url);
   const connection = await Deno.connect({ hostname, port: Number(port) });
   connection.setNoDelay(true);
+  return connection;
+}
+
+/** Opens a connection and has it upgraded; reads the answer's head and no more than that. */
+async function upgraded(url: string): Promise<Deno.TcpConn> {
+  const { hostname, port } = new URL(url);
+  const connection = await connected(url);
   const lines = [
     "GET / HTTP/1.1",
     `Host: ${hostname}:${port}`,

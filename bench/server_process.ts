@@ -54,6 +54,11 @@ export function startLineEcho(): Promise<ServerProcess> {
   return startServer(["run", "-A", local("./line_echo_server.ts")]);
 }
 
+/** Starts a server that echoes bytes over TCP, without frames; its `url` is a `tcp://` address. */
+export function startBareEcho(): Promise<ServerProcess> {
+  return startServer(["run", "-A", local("./bare_echo_server.ts")]);
+}
+
 /** Starts a server that writes to all its connections at a byte of one; its `url` is a `tcp://` address. */
 export function startBareWrites(): Promise<ServerProcess> {
   return startServer(["run", "-A", local("./bare_write_server.ts")]);
