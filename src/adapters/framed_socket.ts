@@ -189,7 +189,7 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
   run(first: Uint8Array<ArrayBuffer>): void {
     // Not before the owner has the socket.
     queueMicrotask(() => {
-      this.#emit("open");
+      this.#emit("open", noteOf(undefined));
       if (first.length > 0) this.#count(first);
       this.startReading();
     });
@@ -222,7 +222,7 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
   gotText(message: string): void {
     if (this.#readyState !== READY_STATE.open) return;
     this.#hand(message);
-    if (this.#hasWebListener) this.#emit("message", { data: message });
+    if (this.#hasWebListener) this.#emit("message", noteOf(message));
   }
 
   gotBinary(message: Uint8Array<ArrayBuffer>): void {
@@ -230,7 +230,7 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
     this.#hand(message);
     if (!this.#hasWebListener) return;
     const data = this.binaryType === "blob" ? new Blob([message]) : exactBuffer(message);
-    this.#emit("message", { data });
+    this.#emit("message", noteOf(data));
   }
 
   gotPing(payload: Uint8Array): void {
@@ -357,16 +357,16 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
     } catch (error) {
       this.#fail(error);
     }
-    this.#emit("close", { code, reason, wasClean: this.#goodbye !== undefined });
+    const wasClean = this.#goodbye !== undefined;
+    this.#emit("close", { data: undefined, code, reason, wasClean });
   }
 
-  #emit(type: SocketEvent, event: Partial<MessageNote & CloseNote> = {}): void {
+  #emit(type: SocketEvent, note: MessageNote & CloseNote): void {
     if (!this.#hasWebListener && this.onclose === null && this.onopen === null) return;
-    const { data, code = NO_CODE, reason = "", wasClean = false } = event;
-    const note = { data, code, reason, wasClean };
     try {
       this.#handlerOf(type)?.(note);
-      for (const listener of this.#listeners?.get(type) ?? []) listener(note);
+      const listeners = this.#listeners?.get(type);
+      if (listeners !== undefined) { for (const listener of listeners) listener(note); }
     } catch (error) {
       this.#fail(error);
     }
@@ -437,6 +437,11 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** What an event that is no close carries. */
+function noteOf(data: unknown): MessageNote & CloseNote {
+  return { data, code: NO_CODE, reason: "", wasClean: false };
+}
 
 function exactBuffer(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
   const { buffer, byteOffset, length } = bytes;
