@@ -90,7 +90,6 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
   #discarded = 0;
   /** Our side of the stream is closed. */
   #hungUp = false;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
   // Reading.
   #paused = false;
   #allowance = Infinity;
@@ -160,7 +159,7 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
   close(code: number = NO_CODE, reason: string = ""): void {
     if (this.#readyState !== READY_STATE.open) return;
     this.#sayGoodbye(code, reason);
-    this.#dropAfter(CLOSE_DEADLINE_MS);
+    this.dropAfter(CLOSE_DEADLINE_MS);
   }
 
   terminate(): void {
@@ -247,7 +246,7 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
     this.#goodbye = { code, reason };
     if (this.#readyState === READY_STATE.open) {
       this.#sayGoodbye(code, "");
-      this.#dropAfter(CLOSE_DEADLINE_MS);
+      this.dropAfter(CLOSE_DEADLINE_MS);
     } else if (this.resting) this.terminate();
   }
 
@@ -338,16 +337,10 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
     if (this.#readyState !== READY_STATE.open) return this.terminate();
     this.#expelled = true;
     this.#sayGoodbye(code, reason);
-    this.#dropAfter(EXPEL_TIMEOUT_MS);
-  }
-
-  #dropAfter(delayMs: number): void {
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.terminate(), delayMs);
+    this.dropAfter(EXPEL_TIMEOUT_MS);
   }
 
   #finish(): void {
-    clearTimeout(this.#deadline);
     this.#readyState = READY_STATE.closed;
     const { code, reason } = this.#goodbye ?? { code: VANISHED, reason: "" };
     const listener = this.#listener;

@@ -53,7 +53,6 @@ export class StreamLink extends TurnStream implements Link, LineSink {
   #closedWith: { readonly code: number; readonly reason: string } | undefined;
   /** The peer sends nothing more. */
   #ended = false;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
   // Writing.
   #text = "";
   // Reading.
@@ -88,7 +87,7 @@ export class StreamLink extends TurnStream implements Link, LineSink {
     this.#closedWith = { code, reason };
     const word = this.#house.lastWord(code, reason);
     if (word !== undefined) this.#add(word);
-    this.#dropAfter(CLOSE_DEADLINE_MS);
+    this.dropAfter(CLOSE_DEADLINE_MS);
     this.hold(false);
     this.resume();
   }
@@ -177,7 +176,7 @@ export class StreamLink extends TurnStream implements Link, LineSink {
   protected emptied(): void {
     if (this.#closedWith === undefined) return;
     if (this.#ended) return this.terminate();
-    this.#dropAfter(LINGER_MS);
+    this.dropAfter(LINGER_MS);
     this.stream.closeWrite().catch(() => this.terminate());
   }
 
@@ -251,13 +250,7 @@ export class StreamLink extends TurnStream implements Link, LineSink {
     }
   }
 
-  #dropAfter(delayMs: number): void {
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.terminate(), delayMs);
-  }
-
   #finish(): void {
-    clearTimeout(this.#deadline);
     const vanished = { code: this.#ended ? NO_CODE : VANISHED, reason: "" };
     const { code, reason } = this.#closedWith ?? vanished;
     const listener = this.#listener;

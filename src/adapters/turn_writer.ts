@@ -13,6 +13,7 @@ export type ByteStream = Pick<Deno.Conn, "read" | "write" | "close" | "closeWrit
 export abstract class TurnWriter implements Flushable {
   protected readonly stream: ByteStream;
   #gone = false;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
   #held = false;
   #writing = false;
   #inFlight = 0;
@@ -71,10 +72,17 @@ export abstract class TurnWriter implements Flushable {
     this.turns.hold(this, { fresh, patient });
   }
 
+  /** Ends the connection if it is still there after a while; a later call counts in place of an earlier one. */
+  protected dropAfter(delayMs: number): void {
+    clearTimeout(this.#deadline);
+    if (!this.#gone) this.#deadline = setTimeout(() => this.terminate(), delayMs);
+  }
+
   /** Closes the stream; false when it was closed before. */
   protected endStream(): boolean {
     if (this.#gone) return false;
     this.#gone = true;
+    clearTimeout(this.#deadline);
     this.turns.forget(this);
     try {
       this.stream.close();

@@ -63,6 +63,11 @@ export function isSessionKey(text: string): text is SessionKey {
 /** The tenant of a gateway that serves one household. */
 export const DEFAULT_TENANT: TenantId = checked("default", isTenantId);
 
+/** One name for what belongs to a tenant; U+0000 occurs in neither part. */
+export function tenantKey(tenant: TenantId, id: string): string {
+  return `${tenant}\0${id}`;
+}
+
 /** `text` as the identifier that `guard` accepts; throws a RangeError naming the text otherwise. */
 export function checked<T extends string>(text: string, guard: (text: string) => text is T): T {
   if (guard(text)) return text;

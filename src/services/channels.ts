@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { GatewayError, invalidRequest } from "../core/error.ts";
-import type { SessionKey, TenantId } from "../core/id.ts";
+import { type SessionKey, type TenantId, tenantKey } from "../core/id.ts";
 import { quote } from "../core/quote.ts";
 import {
   type Channel,
@@ -244,7 +244,7 @@ export class Channels {
       this.#sweep(tenant);
       return receiptOf(key, sent);
     };
-    return this.#turns.run(`${tenant}\0${key}`, { name: key, work });
+    return this.#turns.run(tenantKey(tenant, key), { name: key, work });
   }
 
   #channel({ channel: id, accountId }: { channel?: string; accountId?: string }): Channel {

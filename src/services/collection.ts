@@ -1,7 +1,7 @@
 /** A typed view of one kind of records: what is read is parsed once, here, and trusted afterwards. */
 
 import * as v from "valibot";
-import type { TenantId } from "../core/id.ts";
+import { type TenantId, tenantKey } from "../core/id.ts";
 import type { Log } from "../ports/log.ts";
 import {
   type Json,
@@ -167,7 +167,7 @@ export class Collection<T> {
 
   #tell(tenant: TenantId, { id, member }: { id: string; member: string }): void {
     const { log, kind } = this.#options;
-    const name = `${tenant}\0${id}`;
+    const name = tenantKey(tenant, id);
     if (log === undefined || this.#told.size >= MAX_TOLD_RECORDS || this.#told.has(name)) return;
     this.#told.add(name);
     log.write("error", "a stored record does not fit its schema and is left out", {

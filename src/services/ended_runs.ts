@@ -1,7 +1,7 @@
 /** What is known of runs that have ended: from memory for a while, from the store for longer. */
 
 import { ExpiringMap } from "../core/expiring_map.ts";
-import type { TenantId } from "../core/id.ts";
+import { type TenantId, tenantKey } from "../core/id.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RunId } from "./domain_event.ts";
 import { keptRecord } from "./live_run.ts";
@@ -35,12 +35,12 @@ export class EndedRuns {
 
   /** Keeps how a run ended, its text within the bound of a record. */
   remember(tenant: TenantId, runId: RunId, record: RunRecord): void {
-    this.#results.set(nameOf(tenant, runId), keptRecord(record));
+    this.#results.set(tenantKey(tenant, runId), keptRecord(record));
   }
 
   /** What memory knows. */
   recall(tenant: TenantId, runId: RunId): RunRecord | undefined {
-    return this.#results.get(nameOf(tenant, runId));
+    return this.#results.get(tenantKey(tenant, runId));
   }
 
   /**
@@ -59,9 +59,4 @@ export class EndedRuns {
     if (this.#records.expired(value)) return { revision };
     return { known: value.state === "open" ? interrupted(value) : value, revision };
   }
-}
-
-/** A name for what belongs to a tenant; U+0000 occurs in neither part. */
-export function nameOf(tenant: TenantId, id: string): string {
-  return `${tenant}\0${id}`;
 }

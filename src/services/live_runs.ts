@@ -1,7 +1,6 @@
 /** The runs of this process that have not ended, by name and by session. */
 
-import type { SessionKey, TenantId } from "../core/id.ts";
-import { nameOf } from "./ended_runs.ts";
+import { type SessionKey, type TenantId, tenantKey } from "../core/id.ts";
 import type { LiveRun } from "./live_run.ts";
 
 /** Keeps them in the order in which they came; how many there may be is the queue's to bound. */
@@ -15,25 +14,25 @@ export class LiveRuns {
   }
 
   get(tenant: TenantId, runId: string): LiveRun | undefined {
-    return this.#byName.get(nameOf(tenant, runId));
+    return this.#byName.get(tenantKey(tenant, runId));
   }
 
   /** Those of one session, oldest first. */
   ofSession(tenant: TenantId, key: SessionKey): readonly LiveRun[] {
-    return [...this.#bySession.get(nameOf(tenant, key)) ?? []];
+    return [...this.#bySession.get(tenantKey(tenant, key)) ?? []];
   }
 
   add(run: LiveRun): void {
-    this.#byName.set(nameOf(run.tenant, run.runId), run);
-    const session = nameOf(run.tenant, run.terms.sessionKey);
+    this.#byName.set(tenantKey(run.tenant, run.runId), run);
+    const session = tenantKey(run.tenant, run.terms.sessionKey);
     const others = this.#bySession.get(session);
     if (others === undefined) this.#bySession.set(session, new Set([run]));
     else others.add(run);
   }
 
   delete(run: LiveRun): void {
-    this.#byName.delete(nameOf(run.tenant, run.runId));
-    const session = nameOf(run.tenant, run.terms.sessionKey);
+    this.#byName.delete(tenantKey(run.tenant, run.runId));
+    const session = tenantKey(run.tenant, run.terms.sessionKey);
     const others = this.#bySession.get(session);
     others?.delete(run);
     if (others?.size === 0) this.#bySession.delete(session);

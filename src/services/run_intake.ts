@@ -1,10 +1,11 @@
 /** Takes messages in as runs: each one once, stored before anyone is told, those of a session in their order. */
 
+import { tenantKey } from "../core/id.ts";
 import { describeError, GatewayError } from "../core/error.ts";
 import type { Log } from "../ports/log.ts";
 import { StoreConflict } from "../ports/store.ts";
 import { statusText } from "./chat_directive.ts";
-import { type EndedRuns, nameOf } from "./ended_runs.ts";
+import type { EndedRuns } from "./ended_runs.ts";
 import type { Hub } from "./hub.ts";
 import { KeyedMutex } from "./keyed_mutex.ts";
 import { keptRecord, type LiveRun } from "./live_run.ts";
@@ -69,7 +70,7 @@ export class RunIntake {
     const { tenant, runId, terms } = run;
     live.add(run);
     try {
-      return await this.#turns.run(nameOf(tenant, terms.sessionKey), {
+      return await this.#turns.run(tenantKey(tenant, terms.sessionKey), {
         name: terms.requestedKey,
         work: () => this.#admit(run, { request, directive }),
       });
@@ -140,7 +141,7 @@ export class RunIntake {
     const { queue, execute } = this.#parts;
     const { tenant, party, terms: { sessionKey, requestedKey: label } } = run;
     const work = (done: () => void) => execute(run, done);
-    const place = queue.reserve(nameOf(tenant, sessionKey), { work, party, label });
+    const place = queue.reserve(tenantKey(tenant, sessionKey), { work, party, label });
     run.place = place;
     return place;
   }
@@ -174,7 +175,7 @@ export class RunIntake {
         requestedKey,
       } as const;
       hub.publish(tenant, { ...event, at, text });
-      waiters.notify(nameOf(tenant, runId), record);
+      waiters.notify(tenantKey(tenant, runId), record);
     };
     return { status: "accepted", runId, acceptedAt, begin, ended: Promise.resolve(record) };
   }

@@ -2,14 +2,14 @@
 
 import type { Principal } from "../core/access.ts";
 import { describeError, invalidRequest } from "../core/error.ts";
-import type { SessionKey, TenantId } from "../core/id.ts";
+import { type SessionKey, type TenantId, tenantKey } from "../core/id.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
 import type { Agents } from "./agents.ts";
 import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
-import { EndedRuns, nameOf } from "./ended_runs.ts";
+import { EndedRuns } from "./ended_runs.ts";
 import type { Hub } from "./hub.ts";
 import { LiveRun } from "./live_run.ts";
 import { LiveRuns } from "./live_runs.ts";
@@ -210,7 +210,7 @@ export class Runs {
     },
   ): Promise<RunReport> {
     const { tenant } = principal;
-    const name = nameOf(tenant, runId);
+    const name = tenantKey(tenant, runId);
     const known = isRunId(runId) ? await this.#endOf(tenant, runId) : undefined;
     if (known !== undefined) return reportOf(runId, known);
     const party = partyOf(principal);
@@ -315,7 +315,7 @@ export class Runs {
     // An abort that came after the last part still counts: its caller was told so.
     const outcome = settledOutcome(reached, { aborted: run.abortReason !== undefined });
     run.phase = "saving";
-    const name = nameOf(run.tenant, run.runId);
+    const name = tenantKey(run.tenant, run.runId);
     const { clock, log, sessions } = this.#parts;
     const endedAt = clock.now();
     logFailure(log, { run, outcome });

@@ -1,6 +1,6 @@
 /** The sessions in use, as they are stored: what every message needs of its session is read once. */
 
-import type { SessionKey, TenantId } from "../core/id.ts";
+import { type SessionKey, type TenantId, tenantKey } from "../core/id.ts";
 import type { Store, StreamKey } from "../ports/store.ts";
 import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import { isKeptWhole, type SessionEntry, type TranscriptMessage } from "./session_entry.ts";
@@ -36,6 +36,11 @@ interface Kept {
   readonly tail?: Tail;
 }
 
+/** With what it counts for. */
+interface Weighed extends Kept {
+  readonly chars: number;
+}
+
 /** What is read with, and until when. */
 export interface ReadingOptions {
   readonly limit: number;
@@ -51,7 +56,7 @@ export class SessionCache {
   readonly #store: Store;
   readonly #records: SessionRecords;
   /** By tenant and key, what was taken in longest ago first. Bounded by {@linkcode MAX_CACHED_CHARS}. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, Weighed>();
   #chars = 0;
 
   constructor({ store, records }: { readonly store: Store; readonly records: SessionRecords }) {
@@ -116,7 +121,7 @@ export class SessionCache {
       readonly messages: readonly TranscriptMessage[];
     },
   ): void {
-    const before = this.#kept.get(nameOf(session.tenant, session.key));
+    const before = this.#kept.get(tenantKey(session.tenant, session.key));
     // A session of the same name that another process made anew may have come as far.
     const follows = before?.revision === base && isOf(before, entry.sessionId);
     const tail = base === 0
@@ -129,8 +134,8 @@ export class SessionCache {
 
   /** Forgets a session. */
   forget({ tenant, key }: SessionName): void {
-    const name = nameOf(tenant, key);
-    this.#chars -= charsOf(this.#kept.get(name));
+    const name = tenantKey(tenant, key);
+    this.#chars -= this.#kept.get(name)?.chars ?? 0;
     this.#kept.delete(name);
   }
 
@@ -152,9 +157,9 @@ export class SessionCache {
   /** What is kept, if the store has nothing newer. */
   async #unchanged(session: SessionName): Promise<Kept | undefined> {
     const { tenant, key } = session;
-    if (!this.#kept.has(nameOf(tenant, key))) return undefined;
+    if (!this.#kept.has(tenantKey(tenant, key))) return undefined;
     const stamp = await this.#store.stamp({ tenant, kind: SESSION_RECORD_KIND, id: key });
-    const kept = this.#kept.get(nameOf(tenant, key));
+    const kept = this.#kept.get(tenantKey(tenant, key));
     // A session that was made anew counts its revisions from the beginning.
     return kept?.revision === stamp?.revision && isOf(kept, stamp?.tag) ? kept : undefined;
   }
@@ -165,7 +170,7 @@ export class SessionCache {
     const item = await this.#records.entries.get(session.tenant, session.key);
     if (item === undefined) return undefined;
     const found: Kept = { revision: item.revision, entry: item.value };
-    const known = this.#kept.get(nameOf(session.tenant, session.key));
+    const known = this.#kept.get(tenantKey(session.tenant, session.key));
     // What was stored meanwhile is newer; of another session of this name nothing is worth keeping.
     const newer = isOf(known, item.value.sessionId) && (known?.revision ?? 0) >= item.revision;
     if (!newer) this.#keep(session, found);
@@ -176,12 +181,13 @@ export class SessionCache {
     this.forget(session);
     // What is cut when it is stored is not what the store has.
     if (!isKeptWhole(kept.entry)) return;
-    this.#kept.set(nameOf(session.tenant, session.key), kept);
-    this.#chars += charsOf(kept);
+    const chars = charsOf(kept);
+    this.#kept.set(tenantKey(session.tenant, session.key), { ...kept, chars });
+    this.#chars += chars;
     for (const [name, oldest] of this.#kept) {
       if (this.#chars <= MAX_CACHED_CHARS) return;
       this.#kept.delete(name);
-      this.#chars -= charsOf(oldest);
+      this.#chars -= oldest.chars;
     }
   }
 }
@@ -190,16 +196,8 @@ function isOf(kept: Kept | undefined, sessionId: string | undefined): boolean {
   return kept?.entry.sessionId === sessionId;
 }
 
-function charsOf(kept: Kept | undefined): number {
-  if (kept === undefined) return 0;
-  let chars = ENTRY_CHARS + (kept.tail?.weight ?? 0);
-  for (const value of Object.values(kept.entry)) {
-    if (typeof value === "string") chars += value.length;
-  }
+function charsOf({ entry, tail }: Kept): number {
+  let chars = ENTRY_CHARS + (tail?.weight ?? 0);
+  for (const value of Object.values(entry)) if (typeof value === "string") chars += value.length;
   return chars;
-}
-
-/** U+0000 occurs in neither part. */
-function nameOf(tenant: TenantId, key: SessionKey): string {
-  return `${tenant}\0${key}`;
 }

@@ -1,7 +1,7 @@
 /** The changes of sessions: each one commit, those of one session one after the other. */
 
 import { invalidRequest } from "../core/error.ts";
-import type { AgentId, SessionKey, TenantId } from "../core/id.ts";
+import { type AgentId, type SessionKey, type TenantId, tenantKey } from "../core/id.ts";
 import { escapeText, quote } from "../core/quote.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -247,7 +247,7 @@ export class SessionChanges {
         }
       }
     };
-    return this.#turns.run(`${tenant}\0${key}`, { name: key, work, owed });
+    return this.#turns.run(tenantKey(tenant, key), { name: key, work, owed });
   }
 
   /** The session; one whose record cannot be read goes on as a new one with the same messages. */
