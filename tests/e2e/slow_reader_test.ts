@@ -103,7 +103,7 @@ Deno.test("a reader that goes on reading in time has missed no event and no answ
     // Both are told of the same, and the sender was there first.
     const newest = (sender.events().at(-1)?.seq ?? 0) - known;
     assert.ok(newest >= 100);
-    const { sequence, answers, close } = await slow.read(round * 100);
+    const { sequence, answers, close } = await slow.read({ event: round * 100 });
     assert.equal(close, "");
     assert.ok(answers <= FEW_CALLS * round);
     assert.deepEqual(sequence, upTo(sequence.length));

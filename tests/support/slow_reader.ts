@@ -79,12 +79,14 @@ export class SlowReader implements Disposable {
     for (let count = 0; count < calls; count++) await this.#call(`large-${count}`, call);
   }
 
-  /** Reads all that is left, to the end of the connection or up to the event of this number. */
-  async read(until: number = Infinity): Promise<Leftovers> {
+  /** Reads all that is left: to the end of the connection, up to the event of this number or to so many answers. */
+  async read(
+    { event = Infinity, answers: most = Infinity }: { event?: number; answers?: number } = {},
+  ): Promise<Leftovers> {
     let answers = 0;
     let bytes = 0;
     for (;;) {
-      if ((this.#sequence.at(-1) ?? 0) >= until) {
+      if ((this.#sequence.at(-1) ?? 0) >= event || answers >= most) {
         return { sequence: this.#sequence, answers, bytes, close: "" };
       }
       const frame = await this.#peer.frame();
