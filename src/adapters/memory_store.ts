@@ -2,6 +2,7 @@
 
 import {
   type CommitResult,
+  type Expected,
   type RecordKey,
   type RecordQuery,
   type RecordStamp,
@@ -197,10 +198,14 @@ class MemoryStore implements Store {
     }
   }
 
-  /** The record as it is now; throws {@linkcode StoreConflict} unless it is at revision `expect`. */
-  #expected(key: RecordKey, expect: number | undefined): HeldRecord | undefined {
+  /** The record as it is now; throws {@linkcode StoreConflict} unless it is what `expect` says. */
+  #expected(key: RecordKey, expect: Expected | undefined): HeldRecord | undefined {
     const held = this.#held(key);
-    if (expect !== undefined && (held?.revision ?? 0) !== expect) throw new StoreConflict(key);
+    if (expect === undefined) return held;
+    const { revision, tag } = typeof expect === "number"
+      ? { revision: expect, tag: held?.tag }
+      : expect;
+    if ((held?.revision ?? 0) !== revision || held?.tag !== tag) throw new StoreConflict(key);
     return held;
   }
 

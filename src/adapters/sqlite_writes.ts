@@ -1,6 +1,12 @@
 /** The writes of a commit, as SQL on an open transaction. */
 
-import { type RecordKey, StoreConflict, type StoreWrite, type StreamKey } from "../ports/store.ts";
+import {
+  type Expected,
+  type RecordKey,
+  StoreConflict,
+  type StoreWrite,
+  type StreamKey,
+} from "../ports/store.ts";
 import { number, type Row, type Statements } from "./sqlite_statements.ts";
 import type { PreparedWrite } from "./store_arguments.ts";
 
@@ -36,20 +42,30 @@ function put(
   if (expect === undefined) {
     return number(statements.first(SQL.put, ...place, ...content), "revision");
   }
-  const changed = expect === 0
-    ? statements.run(SQL.create, ...place, ...content)
-    : statements.run(SQL.replace, ...content, ...place, expect);
+  const revision = revisionOf(expect);
+  let changed: number;
+  if (revision === 0) changed = statements.run(SQL.create, ...place, ...content);
+  else if (typeof expect === "number") {
+    changed = statements.run(SQL.replace, ...content, ...place, revision);
+  } else {
+    changed = statements.run(SQL.replaceTagged, ...content, ...place, revision, expect.tag ?? null);
+  }
   if (changed === 0) throw new StoreConflict(key);
-  return expect + 1;
+  return revision + 1;
 }
 
-function remove(statements: Statements, key: RecordKey, expect: number | undefined): number {
+function remove(statements: Statements, key: RecordKey, expect: Expected | undefined): number {
   const place = [key.tenant, key.kind, key.id];
   if (expect === undefined) return statements.run(SQL.remove, ...place);
-  const row = statements.first(SQL.revision, ...place);
+  const row = statements.first(SQL.stamp, ...place);
   const revision = row === undefined ? 0 : number(row, "revision");
-  if (revision !== expect) throw new StoreConflict(key);
+  const tagged = typeof expect === "number" || (row?.tag ?? undefined) === expect.tag;
+  if (revision !== revisionOf(expect) || !tagged) throw new StoreConflict(key);
   return statements.run(SQL.remove, ...place);
+}
+
+function revisionOf(expect: Expected): number {
+  return typeof expect === "number" ? expect : expect.revision;
 }
 
 function trim(
@@ -108,12 +124,14 @@ const INSERT_RECORD = `INSERT INTO records (tenant, kind, id, revision, sort_ord
   VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT (tenant, kind, id)`;
 
 const SQL = {
-  revision: `SELECT revision FROM records ${WHERE_KEY}`,
+  stamp: `SELECT revision, tag FROM records ${WHERE_KEY}`,
   put: `${INSERT_RECORD} DO UPDATE SET revision = revision + 1, sort_order = excluded.sort_order,
     tag = excluded.tag, value = excluded.value RETURNING revision`,
   create: `${INSERT_RECORD} DO NOTHING`,
   replace: `UPDATE records SET revision = revision + 1, sort_order = ?, tag = ?, value = ?
     ${WHERE_KEY} AND revision = ?`,
+  replaceTagged: `UPDATE records SET revision = revision + 1, sort_order = ?, tag = ?, value = ?
+    ${WHERE_KEY} AND revision = ? AND tag IS ?`,
   remove: `DELETE FROM records ${WHERE_KEY}`,
   head: `SELECT stream, last_sequence, length FROM stream_heads ${WHERE_KEY}`,
   extend: `INSERT INTO stream_heads (tenant, kind, id, last_sequence, length)

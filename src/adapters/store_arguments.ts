@@ -2,6 +2,7 @@
 
 import { quote } from "../core/quote.ts";
 import {
+  type Expected,
   type Json,
   type RecordKey,
   type RecordQuery,
@@ -9,6 +10,7 @@ import {
   type StoreWrite,
   type StreamKey,
   type StreamRange,
+  type WritableJson,
 } from "../ports/store.ts";
 
 /** Longest piece of an argument that a message shows, in characters: enough to find the caller. */
@@ -50,7 +52,7 @@ export type PreparedWrite =
     readonly order: number;
     readonly tag: string | undefined;
     readonly text: string;
-    readonly expect: number | undefined;
+    readonly expect: Expected | undefined;
   }
   | { readonly op: "append"; readonly stream: StreamKey; readonly text: string }
   | Exclude<StoreWrite, { readonly op: "put" | "append" }>;
@@ -66,7 +68,7 @@ function prepareWrite(write: StoreWrite): PreparedWrite {
       checkKey(write.key);
       if (!Number.isFinite(write.order)) throw misuse("order", write.order, "a finite number");
       if (write.tag !== undefined) checkText("tag", write.tag);
-      if (write.expect !== undefined) checkCount("expect", write.expect);
+      checkExpected(write.expect);
       return {
         op: "put",
         key: write.key,
@@ -81,7 +83,7 @@ function prepareWrite(write: StoreWrite): PreparedWrite {
       return { op: "append", stream: write.stream, text: toText(write.value) };
     case "remove":
       checkKey(write.key);
-      if (write.expect !== undefined) checkCount("expect", write.expect);
+      checkExpected(write.expect);
       return write;
     case "trim":
       checkKey(write.stream);
@@ -100,7 +102,7 @@ export function fromText(text: string): Json {
   return JSON.parse(text);
 }
 
-function toText(value: Json): string {
+function toText(value: WritableJson): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
@@ -114,7 +116,7 @@ function toText(value: Json): string {
 }
 
 /** Throws for NaN and infinities at any depth; the value has no cycle. */
-function refuseNonFinite(value: Json): void {
+function refuseNonFinite(value: WritableJson): void {
   const left: unknown[] = [value];
   while (left.length > 0) {
     const one = left.pop();
@@ -136,6 +138,13 @@ function checkText(name: string, text: string): void {
   if (!text.isWellFormed() || text.includes("\0")) {
     throw misuse(name, text, "well-formed Unicode without U+0000");
   }
+}
+
+function checkExpected(expect: Expected | undefined): void {
+  if (expect === undefined) return;
+  if (typeof expect === "number") return checkCount("expect", expect);
+  checkCount("expect.revision", expect.revision);
+  if (expect.tag !== undefined) checkText("expect.tag", expect.tag);
 }
 
 function checkComparable(name: string, value: number): void {

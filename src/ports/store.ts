@@ -16,6 +16,11 @@ export type Json = null | boolean | number | string | readonly Json[] | {
   readonly [key: string]: Json;
 };
 
+/** What is stored as JSON: members that are undefined are left out. */
+export type WritableJson = Json | readonly WritableJson[] | {
+  readonly [key: string]: WritableJson | undefined;
+};
+
 /** Names one record. */
 export interface RecordKey {
   readonly tenant: string;
@@ -85,6 +90,12 @@ export interface StreamRange {
   readonly keep?: "oldest" | "newest";
 }
 
+/**
+ * What a write may expect of a record: its revision, 0 where it must not exist; or its revision and its tag, or that it
+ * has none, which tells it from one that was made anew and has come as far.
+ */
+export type Expected = number | RecordStamp;
+
 /** One change of a {@linkcode Store.commit}. */
 export type StoreWrite =
   | {
@@ -93,13 +104,13 @@ export type StoreWrite =
     readonly key: RecordKey;
     readonly order: number;
     readonly tag?: string;
-    readonly value: Json;
-    /** The revision that must be there now; 0: the record must not exist; absent: whatever is there. */
-    readonly expect?: number;
+    readonly value: WritableJson;
+    /** What must be there now; absent: whatever is there. */
+    readonly expect?: Expected;
   }
   /** Removes the record if it is there; `expect` as in `put`. A record made anew begins at revision 1. */
-  | { readonly op: "remove"; readonly key: RecordKey; readonly expect?: number }
-  | { readonly op: "append"; readonly stream: StreamKey; readonly value: Json }
+  | { readonly op: "remove"; readonly key: RecordKey; readonly expect?: Expected }
+  | { readonly op: "append"; readonly stream: StreamKey; readonly value: WritableJson }
   /** Removes the entries of a stream up to and including `through`; all of them when absent. */
   | { readonly op: "trim"; readonly stream: StreamKey; readonly through?: number }
   /**

@@ -4,12 +4,13 @@ import * as v from "valibot";
 import { type TenantId, tenantKey } from "../core/id.ts";
 import type { Log } from "../ports/log.ts";
 import {
-  type Json,
+  type Expected,
   type RecordQuery,
   type Store,
   StoreConflict,
   type StoredRecord,
   type StoreWrite,
+  type WritableJson,
 } from "../ports/store.ts";
 
 /** A record with its value in domain terms. */
@@ -52,7 +53,7 @@ export interface CollectionOptions<T> {
    */
   readonly schema: v.GenericSchema<unknown, T>;
   /** The value as JSON. */
-  readonly toJson: (value: T) => Json;
+  readonly toJson: (value: T) => WritableJson;
   /** By what lists are sorted. */
   readonly order: (value: T) => number;
   readonly tag?: (value: T) => string | undefined;
@@ -112,7 +113,7 @@ export class Collection<T> {
   }
 
   /** The write that stores a value, for a commit that holds more than this record. */
-  put(tenant: TenantId, id: string, value: T, expect?: number): StoreWrite {
+  put(tenant: TenantId, id: string, value: T, expect?: Expected): StoreWrite {
     const { kind, toJson, order, tag } = this.#options;
     return {
       op: "put",
@@ -125,7 +126,7 @@ export class Collection<T> {
   }
 
   /** The write that removes a record. */
-  remove(tenant: TenantId, id: string, expect?: number): StoreWrite {
+  remove(tenant: TenantId, id: string, expect?: Expected): StoreWrite {
     return { op: "remove", key: { tenant, kind: this.#options.kind, id }, expect };
   }
 

@@ -4,7 +4,7 @@ import { GatewayError } from "../core/error.ts";
 import { quote } from "../core/quote.ts";
 
 /**
- * How many may wait for one key, as many as an eager client has calls in flight; one more is refused
+ * How many may hold or wait for one key, as many as an eager client has calls in flight; one more is refused
  * as `UNAVAILABLE`, to be asked again.
  */
 export const MAX_WAITING_PER_KEY = 256;
@@ -12,15 +12,10 @@ export const MAX_WAITING_PER_KEY = 256;
 /** How long the refused one should stay away, in milliseconds: many turns of a store's commit. */
 const RETRY_AFTER_MS = 250;
 
-interface Line {
-  /** Settles when the last in line is done; never rejects. */
-  tail: Promise<void>;
-  waiting: number;
-}
-
-/** Mutual exclusion by key, in the order of the calls. Holds nothing for a key that nobody waits for. */
+/** Mutual exclusion by key, in the order of the calls. Holds nothing for a key that nobody asks for. */
 export class KeyedMutex {
-  readonly #lines = new Map<string, Line>();
+  /** Of each key that is held, what lets those in who wait. */
+  readonly #lines = new Map<string, (() => void)[]>();
 
   /** Keys that are held now. */
   get size(): number {
@@ -28,30 +23,34 @@ export class KeyedMutex {
   }
 
   /**
-   * Runs `work` once all earlier work under `key` is done, whether it succeeded or not. `name` stands
-   * in the refusal. Work must not ask for its own key again.
+   * Runs `work` once all earlier work under `key` is done, whether it succeeded or not; at once where there is
+   * none. `name` stands in the refusal. Work must not ask for its own key again.
    */
-  async run<T>(key: string, { name, work, owed = false }: Work<T>): Promise<T> {
-    const line = this.#lines.get(key) ?? { tail: Promise.resolve(), waiting: 0 };
-    if (line.waiting >= MAX_WAITING_PER_KEY && !owed) {
-      const message = `too many changes of ${quote(name)} are waiting; try again in a moment`;
-      throw new GatewayError("UNAVAILABLE", message, {
-        retryable: true,
-        retryAfterMs: RETRY_AFTER_MS,
-      });
+  run<T>(key: string, { name, work, owed = false }: Work<T>): Promise<T> {
+    const line = this.#lines.get(key);
+    if (line === undefined) {
+      this.#lines.set(key, []);
+      return this.#hold(key, work);
     }
-    line.waiting++;
-    this.#lines.set(key, line);
-    const before = line.tail;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    line.tail = promise;
+    if (1 + line.length >= MAX_WAITING_PER_KEY && !owed) {
+      const message = `too many changes of ${quote(name)} are waiting; try again in a moment`;
+      return Promise.reject(
+        new GatewayError("UNAVAILABLE", message, {
+          retryable: true,
+          retryAfterMs: RETRY_AFTER_MS,
+        }),
+      );
+    }
+    return new Promise<void>((enter) => line.push(enter)).then(() => this.#hold(key, work));
+  }
+
+  async #hold<T>(key: string, work: () => Promise<T>): Promise<T> {
     try {
-      await before;
       return await work();
     } finally {
-      line.waiting--;
-      if (line.waiting === 0) this.#lines.delete(key);
-      resolve();
+      const next = this.#lines.get(key)?.shift();
+      if (next === undefined) this.#lines.delete(key);
+      else next();
     }
   }
 }

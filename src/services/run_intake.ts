@@ -116,19 +116,22 @@ export class RunIntake {
     const { sessions, records } = this.#parts;
     const { tenant, runId, acceptedAt, terms } = run;
     const place = this.#reserve(run);
-    const { entry } = await sessions.append(tenant, terms.sessionKey, {
+    await sessions.append(tenant, terms.sessionKey, {
       messages: [run.questionMessage(request)],
       // To change whom an existing session belongs to takes more than the right to write into it.
       change: (before, { isNew }) => ({
         ...(isNew ? { ...before, spawnedBy: request.spawnedBy } : allowed(before)),
         ...request.origin,
       }),
+      // Whatever ends in this session from now on is not the last of it.
+      stored: ({ entry }) => {
+        run.sessionId = entry.sessionId;
+        run.phase = "waiting";
+      },
       ...(run.repeatable
         ? { alongside: [records.put(tenant, runId, run.openRecord(), revision)] }
         : { run: "opens" }),
     });
-    run.sessionId = entry.sessionId;
-    run.phase = "waiting";
     const { begin } = place;
     return { status: "accepted", runId, acceptedAt, begin, ended: run.ended.promise };
   }

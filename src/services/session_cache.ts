@@ -2,10 +2,10 @@
 
 import { type SessionKey, type TenantId, tenantKey } from "../core/id.ts";
 import type { Store, StreamKey } from "../ports/store.ts";
-import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
-import { isKeptWhole, type SessionEntry, type TranscriptMessage } from "./session_entry.ts";
+import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
+import { charsOfEntry, type SessionEntry, type TranscriptMessage } from "./session_entry.ts";
 import { SESSION_RECORD_KIND, type SessionRecords } from "./session_records.ts";
-import { longer, NEW_TAIL, newest, type Tail } from "./session_tail.ts";
+import { SessionTail } from "./session_tail.ts";
 import { readNewest, transcriptStream } from "./transcript.ts";
 
 /** Most that is kept of all sessions together, in characters: the latest words of a thousand people who talk at once. */
@@ -30,10 +30,14 @@ export interface History {
   readonly chars?: number;
 }
 
-interface Kept {
+/** A session's entry and the revision of its record. */
+export interface Known {
   readonly revision: number;
   readonly entry: SessionEntry;
-  readonly tail?: Tail;
+}
+
+interface Kept extends Known {
+  readonly tail?: SessionTail;
 }
 
 /** With what it counts for. */
@@ -72,7 +76,7 @@ export class SessionCache {
   /** What was kept of the newest messages, where it is all that is asked for and still so. */
   async recall(session: SessionName, limit: number): Promise<History | undefined> {
     const kept = await this.#unchanged(session);
-    const messages = kept?.tail && newest(kept.tail, limit);
+    const messages = kept?.tail?.newest(limit);
     return kept === undefined || messages === undefined
       ? undefined
       : { entry: kept.entry, messages, chars: kept.tail?.chars };
@@ -91,7 +95,8 @@ export class SessionCache {
       await this.#store.length(stream) === messages.length;
     const now = await this.#current(session);
     if (now?.revision === kept.revision && isOf(now, kept.entry.sessionId)) {
-      this.#keep(session, { ...kept, tail: longer({ ...NEW_TAIL, whole }, messages) });
+      const tail = new SessionTail({ whole });
+      this.#keep(session, { ...kept, tail: tail.add(messages) ? tail : undefined });
     }
     return { entry: kept.entry, messages };
   }
@@ -105,10 +110,14 @@ export class SessionCache {
     return { entry: kept?.entry, messages };
   }
 
-  /** The session with the revision that a change of it must expect; undefined where there is none that can be read. */
-  async item(session: SessionName): Promise<Item<SessionEntry> | undefined> {
-    const kept = await this.#current(session);
-    return kept && { id: session.key, revision: kept.revision, value: kept.entry };
+  /** The session as it is stored; undefined where there is none that can be read. */
+  known(session: SessionName): Promise<Known | undefined> {
+    return this.#current(session);
+  }
+
+  /** The session as it was when it was last heard of: for a change that fails unless it is still so. */
+  presumed({ tenant, key }: SessionName): Known | undefined {
+    return this.#kept.get(tenantKey(tenant, key));
   }
 
   /** Takes in what was stored on top of `base`: an entry, and messages behind the others. */
@@ -124,12 +133,9 @@ export class SessionCache {
     const before = this.#kept.get(tenantKey(session.tenant, session.key));
     // A session of the same name that another process made anew may have come as far.
     const follows = before?.revision === base && isOf(before, entry.sessionId);
-    const tail = base === 0
-      ? longer(NEW_TAIL, messages)
-      : follows && before?.tail !== undefined
-      ? longer(before.tail, messages)
-      : undefined;
-    this.#keep(session, { revision, entry, tail });
+    const tail = base === 0 ? new SessionTail() : follows ? before?.tail : undefined;
+    const keepable = tail?.add(messages) === true;
+    this.#keep(session, { revision, entry, tail: keepable ? tail : undefined });
   }
 
   /** Forgets a session. */
@@ -179,25 +185,21 @@ export class SessionCache {
 
   #keep(session: SessionName, kept: Kept): void {
     this.forget(session);
+    const texts = charsOfEntry(kept.entry);
     // What is cut when it is stored is not what the store has.
-    if (!isKeptWhole(kept.entry)) return;
-    const chars = charsOf(kept);
+    if (texts === undefined) return;
+    const chars = ENTRY_CHARS + texts + (kept.tail?.weight ?? 0);
     this.#kept.set(tenantKey(session.tenant, session.key), { ...kept, chars });
     this.#chars += chars;
+    if (this.#chars <= MAX_CACHED_CHARS) return;
     for (const [name, oldest] of this.#kept) {
-      if (this.#chars <= MAX_CACHED_CHARS) return;
       this.#kept.delete(name);
       this.#chars -= oldest.chars;
+      if (this.#chars <= MAX_CACHED_CHARS) return;
     }
   }
 }
 
 function isOf(kept: Kept | undefined, sessionId: string | undefined): boolean {
   return kept?.entry.sessionId === sessionId;
-}
-
-function charsOf({ entry, tail }: Kept): number {
-  let chars = ENTRY_CHARS + (tail?.weight ?? 0);
-  for (const value of Object.values(entry)) if (typeof value === "string") chars += value.length;
-  return chars;
 }

@@ -7,16 +7,17 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import {
   type CommitResult,
+  type Expected,
   type Store,
   StoreConflict,
   StoreFull,
   type StoreWrite,
 } from "../ports/store.ts";
-import { type Item, MAX_UPDATE_ATTEMPTS } from "./collection.ts";
+import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import { KeyedMutex } from "./keyed_mutex.ts";
 import { putAway, roomWrites, sweepWrites } from "./session_archive.ts";
 import { SessionCount } from "./session_count.ts";
-import type { SessionCache, SessionName } from "./session_cache.ts";
+import type { Known, SessionCache, SessionName } from "./session_cache.ts";
 import type { NewMessage, SessionEntry, TranscriptMessage } from "./session_entry.ts";
 import { agentOf } from "./session_key.ts";
 import { applyPatch, type SettingChange, settingsOf } from "./session_patch.ts";
@@ -63,6 +64,8 @@ export interface Addition {
    * that was added before is stored; it may be asked more than once.
    */
   readonly run?: RunMark | (() => RunMark | undefined);
+  /** Told of what was stored before any other change of the session begins; must not throw. */
+  readonly stored?: (appended: Appended) => void;
   /** It ends what was accepted before, so that it is never refused because too many changes of the session wait. */
   readonly owed?: boolean;
   /** Writes of the caller's own kinds that happen with the addition or not at all. */
@@ -106,16 +109,16 @@ export class SessionChanges {
   /** Adds messages; makes the session when it does not exist. */
   append(
     target: SessionName,
-    { messages, change, run, owed, alongside = [] }: Addition,
+    { messages, change, run, stored: told, owed, alongside = [] }: Addition,
   ): Promise<Appended> {
     const { records, random, clock, life } = this.#parts;
     const { tenant, key } = target;
     const added = messages.map((message) =>
       bounded({ ...message, id: random.hex(MESSAGE_ID_BYTES) })
     );
-    return this.#change(target, (item) => {
-      const before = item?.value ?? this.#begin(key);
-      const changed = change?.(before, { isNew: item === undefined }) ?? before;
+    const plan = ({ stored, expect }: Found): Plan<Appended> => {
+      const before = stored?.entry ?? this.#begin(key);
+      const changed = change?.(before, { isNew: stored === undefined }) ?? before;
       const mark = typeof run === "function" ? run() : run;
       const entry = {
         ...summarized(changed, added),
@@ -126,24 +129,25 @@ export class SessionChanges {
         openIn: mark === undefined ? before.openIn : mark === "opens" ? life : undefined,
       };
       const writes = [
-        records.entries.put(tenant, key, entry, item?.revision ?? 0),
+        records.entries.put(tenant, key, entry, expect),
         ...appendWrites(transcriptStream(tenant, entry.sessionId), added),
         ...alongside,
       ];
       const result = { entry, messages: added };
-      return Promise.resolve({ writes, result, appends: result });
-    }, { owed });
+      return { writes, result, appends: result };
+    };
+    return this.#change(target, plan, { owed, presumes: true, told });
   }
 
   /** Changes settings; makes the session when it does not exist. */
   patch(target: SessionName, change: SettingChange): Promise<SessionEntry> {
     const { records, clock } = this.#parts;
     const { tenant, key } = target;
-    return this.#change(target, async (item) => {
-      const before = item?.value ?? this.#begin(key);
+    return this.#change(target, async ({ stored, expect }) => {
+      const before = stored?.entry ?? this.#begin(key);
       const entry = { ...applyPatch(before, change), updatedAt: clock.now() };
       const writes = [
-        records.entries.put(tenant, key, entry, item?.revision ?? 0),
+        records.entries.put(tenant, key, entry, expect),
         ...await this.#moveLabel(target, { from: before.label, to: entry.label }),
       ];
       return { writes, result: entry };
@@ -154,17 +158,15 @@ export class SessionChanges {
   reset(target: SessionName): Promise<SessionEntry> {
     const { records } = this.#parts;
     const { tenant, key } = target;
-    return this.#change(target, async (item) => {
-      if (item === undefined) {
+    return this.#change(target, async ({ stored, expect }) => {
+      if (stored === undefined) {
         const entry = this.#begin(key);
-        return { writes: [records.entries.put(tenant, key, entry, 0)], result: entry };
+        return { writes: [records.entries.put(tenant, key, entry, expect)], result: entry };
       }
-      const entry = { ...settingsOf(item.value), ...this.#identity() };
-      const away = await this.#putAllAway(target, {
-        sessionId: item.value.sessionId,
-        reason: "reset",
-      });
-      const put = records.entries.put(tenant, key, entry, item.revision);
+      const entry = { ...settingsOf(stored.entry), ...this.#identity() };
+      const { sessionId } = stored.entry;
+      const away = await this.#putAllAway(target, { sessionId, reason: "reset" });
+      const put = records.entries.put(tenant, key, entry, expect);
       return { writes: [put, ...away.writes], result: entry };
     });
   }
@@ -173,13 +175,13 @@ export class SessionChanges {
   remove(target: SessionName, { keepTranscript }: { keepTranscript: boolean }): Promise<Removed> {
     const { entries, labels } = this.#parts.records;
     const { tenant, key } = target;
-    return this.#change<Removed>(target, async (item) => {
-      if (item === undefined) return { writes: [], result: { deleted: false, archived: [] } };
-      const { label, sessionId } = item.value;
+    return this.#change<Removed>(target, async ({ stored, expect }) => {
+      if (stored === undefined) return { writes: [], result: { deleted: false, archived: [] } };
+      const { label, sessionId } = stored.entry;
       const reason = keepTranscript ? "kept" : "deleted";
       const away = await this.#putAllAway(target, { sessionId, reason });
       const writes = [
-        entries.remove(tenant, key, item.revision),
+        entries.remove(tenant, key, expect),
         ...(label === undefined ? [] : [labels.remove(tenant, label)]),
         ...away.writes,
       ];
@@ -192,9 +194,9 @@ export class SessionChanges {
   compact(target: SessionName, keep: number): Promise<Compacted> {
     const { store, records, clock } = this.#parts;
     const { tenant, key } = target;
-    return this.#change<Compacted>(target, async (item) => {
-      if (item === undefined) return untouched({ reason: "no session" });
-      const { sessionId } = item.value;
+    return this.#change<Compacted>(target, async ({ stored, expect }) => {
+      if (stored === undefined) return untouched({ reason: "no session" });
+      const { sessionId } = stored.entry;
       const stream = transcriptStream(tenant, sessionId);
       const length = await store.length(stream);
       if (length === 0) return untouched({ reason: "no transcript" });
@@ -210,7 +212,7 @@ export class SessionChanges {
       });
       // What the last run used tells nothing about the shorter transcript.
       const tokens = { inputTokens: undefined, outputTokens: undefined, totalTokens: undefined };
-      const put = records.entries.put(tenant, key, { ...item.value, ...tokens }, item.revision);
+      const put = records.entries.put(tenant, key, { ...stored.entry, ...tokens }, expect);
       return {
         writes: [...await sweepWrites(store, { tenant, at }), put, ...away.writes],
         result: { compacted: true, archived: away.name, kept: keep },
@@ -224,21 +226,33 @@ export class SessionChanges {
    */
   #change<T>(
     target: SessionName,
-    plan: (item: Item<SessionEntry> | undefined) => Promise<Plan<T>>,
-    { owed }: { readonly owed?: boolean } = {},
+    plan: (found: Found) => Plan<T> | Promise<Plan<T>>,
+    { owed, presumes = false, told }: Manner<T> = {},
   ): Promise<T> {
     const { tenant, key } = target;
     const { cache } = this.#parts;
     const work = async (): Promise<T> => {
       for (let attempt = 1;; attempt++) {
-        const item = await this.#stored(target);
-        const planned = await plan(item);
+        const presumed = presumes && attempt === 1 ? this.#presumed(target) : undefined;
+        const found = presumed ?? await this.#stored(target);
+        let planned: Plan<T>;
+        try {
+          planned = await plan(found);
+        } catch (error) {
+          // Whoever is refused is refused for what is stored.
+          if (presumed === undefined) throw error;
+          cache.forget(target);
+          continue;
+        }
         if (planned.writes.length === 0) return planned.result;
         try {
-          const [revision = 0] = await this.#commit(tenant, planned, { makes: item === undefined });
+          const [revision = 0] = await this.#commit(tenant, planned, {
+            makes: found.stored === undefined,
+          });
           const { appends } = planned;
           if (appends === undefined) cache.forget(target);
-          else cache.added(target, { ...appends, base: item?.revision ?? 0, revision });
+          else cache.added(target, { ...appends, base: found.revision, revision });
+          told?.(planned.result);
           return planned.result;
         } catch (error) {
           cache.forget(target);
@@ -250,16 +264,22 @@ export class SessionChanges {
     return this.#turns.run(tenantKey(tenant, key), { name: key, work, owed });
   }
 
+  #presumed(target: SessionName): Found | undefined {
+    const stored = this.#parts.cache.presumed(target);
+    return stored && foundAs(stored);
+  }
+
   /** The session; one whose record cannot be read goes on as a new one with the same messages. */
-  async #stored(target: SessionName): Promise<Item<SessionEntry> | undefined> {
+  async #stored(target: SessionName): Promise<Found> {
     const { tenant, key } = target;
-    const known = await this.#parts.cache.item(target);
-    if (known !== undefined) return known;
+    const known = await this.#parts.cache.known(target);
+    if (known !== undefined) return foundAs(known);
     const { revision, value, tag } = await this.#parts.records.entries.current(tenant, key);
-    if (revision === 0) return undefined;
-    if (value !== undefined) return { id: key, revision, value };
+    if (revision === 0) return { expect: 0, revision };
+    if (value !== undefined) return foundAs({ revision, entry: value });
     const fresh = this.#identity();
-    return { id: key, revision, value: { ...fresh, sessionId: tag ?? fresh.sessionId } };
+    const entry = { ...fresh, sessionId: tag ?? fresh.sessionId };
+    return { stored: { revision, entry }, expect: { revision, tag }, revision };
   }
 
   async #commit(
@@ -267,17 +287,18 @@ export class SessionChanges {
     { writes, removes = false }: Plan<unknown>,
     { makes }: { makes: boolean },
   ): Promise<CommitResult> {
+    const { store, changed } = this.#parts;
     if (makes) await this.#count.reserve(tenant);
     let made = false;
     let result: CommitResult;
     try {
-      result = await this.#parts.store.commit(writes);
+      result = await store.commit(writes);
       made = makes;
     } finally {
       if (makes) this.#count.settle(tenant, { made });
     }
     if (removes) this.#count.removed(tenant);
-    this.#parts.changed(tenant);
+    changed(tenant);
     return result;
   }
 
@@ -333,6 +354,33 @@ export class SessionChanges {
     const swept = await sweepWrites(store, { tenant: target.tenant, at });
     return { writes: [...swept, ...writes], names: [name] };
   }
+}
+
+/** How a change is made. */
+interface Manner<T> {
+  readonly owed?: boolean;
+  /**
+   * It writes the session's record whatever it finds, so that what is known of it needs no look at the store: the
+   * commit fails unless it is still so.
+   */
+  readonly presumes?: boolean;
+  /** Told of the result before the next change begins. */
+  readonly told?: (result: T) => void;
+}
+
+/** What a change begins with. */
+interface Found {
+  /** Absent: the session does not exist. */
+  readonly stored?: Known;
+  /** What the write of its record must expect. */
+  readonly expect: Expected;
+  readonly revision: number;
+}
+
+/** The session's id is the tag of its record. */
+function foundAs(stored: Known): Found {
+  const { revision, entry } = stored;
+  return { stored, expect: { revision, tag: entry.sessionId }, revision };
 }
 
 /** What a change writes, and what it answers when that is done; nothing to write: nothing is done. */

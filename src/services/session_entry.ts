@@ -1,8 +1,8 @@
 /** What is stored of a session and of a message in it. */
 
 import * as v from "valibot";
-import type { ModelUsage } from "../ports/model.ts";
-import type { Json } from "../ports/store.ts";
+import type { ModelImage, ModelUsage } from "../ports/model.ts";
+import type { Json, WritableJson } from "../ports/store.ts";
 
 /** Longest text in an entry, in characters: names and titles for lists; longer ones are cut when stored. */
 export const MAX_ENTRY_TEXT_CHARS = 512;
@@ -120,7 +120,8 @@ export type NewMessage = Omit<TranscriptMessage, "id">;
  * The entry as JSON, its texts cut to {@linkcode MAX_ENTRY_TEXT_CHARS} and without counts that are no
  * numbers, as a provider that counts wrongly may report them.
  */
-export function entryToJson(entry: SessionEntry): Json {
+export function entryToJson(entry: SessionEntry): WritableJson {
+  if (charsOfEntry(entry) !== undefined) return entry;
   const json: Record<string, Json> = {};
   for (const [name, value] of Object.entries(entry)) {
     if (value === undefined || typeof value === "number" && !Number.isFinite(value)) continue;
@@ -129,31 +130,32 @@ export function entryToJson(entry: SessionEntry): Json {
   return json;
 }
 
-/** Whether {@linkcode entryToJson} leaves nothing out of the entry. */
-export function isKeptWhole(entry: SessionEntry): boolean {
+/** Characters of the entry's texts; undefined where {@linkcode entryToJson} leaves something of it out. */
+export function charsOfEntry(entry: SessionEntry): number | undefined {
+  let chars = 0;
   for (const value of Object.values(entry)) {
-    if (typeof value === "string" ? value.length > MAX_ENTRY_TEXT_CHARS : Number.isNaN(value)) {
-      return false;
-    }
-    if (value === Infinity || value === -Infinity) return false;
+    if (typeof value === "string") {
+      if (value.length > MAX_ENTRY_TEXT_CHARS) return undefined;
+      chars += value.length;
+    } else if (typeof value === "number" && !Number.isFinite(value)) return undefined;
   }
-  return true;
+  return chars;
 }
 
 /** The message as JSON. */
-export function messageToJson(message: TranscriptMessage): Json {
-  const { usage, images, ...rest } = message;
-  const json: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(rest)) if (value !== undefined) json[name] = value;
-  if (usage !== undefined) json.usage = usageToJson(usage);
-  if (images !== undefined) {
-    json.images = images.map(({ mimeType, base64 }) => ({ mimeType, base64 }));
-  }
-  return json;
+export function messageToJson(message: TranscriptMessage): WritableJson {
+  const { usage, images } = message;
+  if (usage === undefined && images === undefined) return message;
+  return { ...message, usage: usage && usageToJson(usage), images: images?.map(imageToJson) };
 }
 
+/** What a provider gave besides is not stored. */
 function usageToJson({ input, output, cacheRead, cacheWrite, total }: ModelUsage): Json {
   return { input, output, cacheRead, cacheWrite, total };
+}
+
+function imageToJson({ mimeType, base64 }: ModelImage): Json {
+  return { mimeType, base64 };
 }
 
 /** At most `limit` characters, no character split; what was cut is marked by `…`, which counts. */

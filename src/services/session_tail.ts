@@ -13,22 +13,6 @@ const MESSAGE_CHARS = 256;
 /** What each value in a message's context counts for besides its JSON: an empty object of three characters takes as much. */
 const VALUE_CHARS = 64;
 
-/** The newest messages, as far as they are kept: at most {@linkcode MAX_CONVERSATION_MESSAGES}. */
-export interface Tail {
-  /** Oldest first. */
-  readonly messages: readonly TranscriptMessage[];
-  /** There are no older ones. */
-  readonly whole: boolean;
-  /** Characters of what was said and of what came with it. */
-  readonly chars: number;
-  /** What all that counts for in memory, in characters. */
-  readonly weight: number;
-  /** Of each message. */
-  readonly sizes: readonly Size[];
-  /** What came with the newest message that had a context. */
-  readonly context?: Context;
-}
-
 interface Context {
   readonly json: string;
   readonly value: Readonly<Record<string, Json>>;
@@ -38,53 +22,94 @@ interface Size {
   readonly chars: number;
   readonly weight: number;
   /** What its context counts for; 0 where an older message that is kept has the same one. */
-  readonly context: number;
+  context: number;
 }
 
-/** Nothing yet. */
-export const NEW_TAIL: Tail = { messages: [], whole: true, chars: 0, weight: 0, sizes: [] };
+/** The newest messages, as far as they are kept: at most {@linkcode MAX_CONVERSATION_MESSAGES}. */
+export class SessionTail {
+  /** Oldest first. */
+  readonly #messages: TranscriptMessage[] = [];
+  /** Of each message. */
+  readonly #sizes: Size[] = [];
+  #whole: boolean;
+  #chars = 0;
+  #weight = 0;
+  /** What came with the newest message that had a context. */
+  #context: Context | undefined;
 
-/** The newest `limit` messages, where as many are kept or there are no more. */
-export function newest(
-  { messages, whole }: Tail,
-  limit: number,
-): readonly TranscriptMessage[] | undefined {
-  if (messages.length < limit) return whole ? messages : undefined;
-  return messages.length === limit ? messages : messages.slice(-limit);
-}
+  /** `whole`: there are no messages before those that will be added. */
+  constructor({ whole = true }: { readonly whole?: boolean } = {}) {
+    this.#whole = whole;
+  }
 
-/** The tail with messages behind the others; undefined where it is too much to keep. */
-export function longer(tail: Tail, added: readonly TranscriptMessage[]): Tail | undefined {
-  const messages = [...tail.messages];
-  const sizes = [...tail.sizes];
-  let { chars, weight, context } = tail;
-  for (const message of added) {
+  /** There are no older messages. */
+  get whole(): boolean {
+    return this.#whole;
+  }
+
+  /** Characters of what was said and of what came with it. */
+  get chars(): number {
+    return this.#chars;
+  }
+
+  /** What all that counts for in memory, in characters. */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** The newest `limit` messages, where as many are kept or there are no more; oldest first. */
+  newest(limit: number): readonly TranscriptMessage[] | undefined {
+    const { length } = this.#messages;
+    if (length < limit && !this.#whole) return undefined;
+    return this.#messages.slice(Math.max(0, length - limit));
+  }
+
+  /** Takes messages in behind the others. False: it is too much to keep, and the tail is of no use any more. */
+  add(messages: readonly TranscriptMessage[]): boolean {
+    for (const message of messages) this.#add(message);
+    const excess = this.#messages.length - MAX_CONVERSATION_MESSAGES;
+    if (excess > 0) this.#drop(excess);
+    return this.#weight <= MAX_TAIL_CHARS;
+  }
+
+  #add(message: TranscriptMessage): void {
     const own = contextOf(message);
     // Messages of one sender mostly come with the same: it is kept once.
-    const known = own?.json === context?.json ? context : undefined;
-    messages.push(known === undefined ? message : { ...message, context: known.value });
+    const known = own !== undefined && own.json === this.#context?.json ? this.#context : undefined;
+    this.#messages.push(known === undefined ? message : { ...message, context: known.value });
     const size = sizeOf(message, { json: own?.json, isNew: known === undefined });
-    context = known ?? own ?? context;
-    sizes.push(size);
-    chars += size.chars;
-    weight += size.weight + size.context;
+    this.#context = known ?? own ?? this.#context;
+    this.#sizes.push(size);
+    this.#chars += size.chars;
+    this.#weight += size.weight + size.context;
   }
-  const dropped = Math.max(0, messages.length - MAX_CONVERSATION_MESSAGES);
-  for (let at = 0; at < dropped; at++) {
-    const size = sizes[at];
-    if (size === undefined) continue;
-    chars -= size.chars;
-    weight -= size.weight + (passOn(messages, { sizes, at }) ? 0 : size.context);
+
+  #drop(oldest: number): void {
+    for (let at = 0; at < oldest; at++) {
+      const size = this.#sizes[at];
+      if (size === undefined) continue;
+      this.#chars -= size.chars;
+      this.#weight -= size.weight + (this.#passOn(at, size) ? 0 : size.context);
+    }
+    this.#messages.splice(0, oldest);
+    this.#sizes.splice(0, oldest);
+    this.#whole = false;
   }
-  if (weight > MAX_TAIL_CHARS) return undefined;
-  return {
-    messages: dropped === 0 ? messages : messages.slice(dropped),
-    sizes: dropped === 0 ? sizes : sizes.slice(dropped),
-    whole: tail.whole && dropped === 0,
-    chars,
-    weight,
-    ...(context === undefined ? {} : { context }),
-  };
+
+  /** What the context of a message that goes counts for falls to the next one that has the same; false: none has. */
+  #passOn(at: number, size: Size): boolean {
+    if (size.context === 0) return false;
+    const { context } = this.#messages[at] ?? {};
+    for (let heir = at + 1; heir < this.#messages.length; heir++) {
+      const next = this.#messages[heir]?.context;
+      if (next === undefined) continue;
+      const inherited = this.#sizes[heir];
+      if (next !== context || inherited === undefined) return false;
+      inherited.context = size.context;
+      return true;
+    }
+    return false;
+  }
 }
 
 function contextOf({ context }: TranscriptMessage): Context | undefined {
@@ -103,21 +128,6 @@ function sizeOf(
     weight: MESSAGE_CHARS + said + pictures,
     context: context === undefined || !isNew ? 0 : json.length + VALUE_CHARS * valuesIn(context),
   };
-}
-
-/** What the context of a message that goes counts for falls to the next one that has the same; false: none has. */
-function passOn(
-  messages: readonly TranscriptMessage[],
-  { sizes, at }: { readonly sizes: Size[]; readonly at: number },
-): boolean {
-  const size = sizes[at];
-  if (size === undefined || size.context === 0) return false;
-  const { context } = messages[at] ?? {};
-  const heir = messages.findIndex((message, index) => index > at && message.context !== undefined);
-  const inherited = sizes[heir];
-  if (inherited === undefined || messages[heir]?.context !== context) return false;
-  sizes[heir] = { ...inherited, context: size.context };
-  return true;
 }
 
 /** How many values there are, the one itself included. */

@@ -10,35 +10,20 @@ import {
   StoreUnavailable,
   type StoreWrite,
 } from "../../../src/ports/store.ts";
-
-/** An empty store for one test; disposing closes it and removes what it left. */
-export interface OpenedStore extends AsyncDisposable {
-  readonly store: Store;
-}
-
-const session = (id: string, tenant = "acme") => ({ tenant, kind: "session", id }) as const;
-const transcript = (id: string, tenant = "acme") => ({ tenant, kind: "transcript", id }) as const;
-
-function put(
-  id: string,
-  rest: { order?: number; tag?: string; value?: Json; expect?: number; tenant?: string } = {},
-): StoreWrite {
-  const { order = 0, value = null, tenant, ...others } = rest;
-  return { op: "put", key: session(id, tenant), order, value, ...others };
-}
-
-function append(id: string, value: Json, tenant?: string): StoreWrite {
-  return { op: "append", stream: transcript(id, tenant), value };
-}
+import {
+  append,
+  entries,
+  type OpenedStore,
+  put,
+  session,
+  type StoreTest,
+  transcript,
+} from "./store_words.ts";
+import { testStreams } from "./stream_suite.ts";
 
 async function ids(store: Store, query: Partial<RecordQuery> = {}): Promise<string[]> {
   const records = await store.list({ tenant: "acme", kind: "session", ...query });
   return records.map((record) => record.id);
-}
-
-async function entries(store: Store, id: string): Promise<[number, Json][]> {
-  const found = await store.read(transcript(id), { limit: 1_000 });
-  return found.map(({ sequence, value }) => [sequence, value]);
 }
 
 /** Values that a careless adapter changes. */
@@ -62,12 +47,14 @@ const VALUES: readonly (readonly [string, Json])[] = [
 
 /** Registers the suite's tests for one adapter. */
 export function testStore(adapter: string, open: () => Promise<OpenedStore>): void {
-  const test = (name: string, run: (store: Store) => Promise<void>): void => {
+  const test: StoreTest = (name, run) => {
     Deno.test(`${adapter}: ${name}`, async () => {
       await using opened = await open();
       await run(opened.store);
     });
   };
+
+  testStreams(test);
 
   test("an empty store holds nothing", async (store) => {
     assert.equal(await store.get(session("a")), undefined);
@@ -175,6 +162,24 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
     assert.deepEqual(await remove(1), [1]);
     assert.deepEqual(await store.commit([put("a")]), [1], "a record made anew begins at 1");
     assert.deepEqual(await remove(), [1]);
+  });
+
+  test("expect with a tag tells a record from one that was made anew and has come as far", async (store) => {
+    const key = session("a");
+    await store.commit([put("a", { tag: "old", expect: { revision: 0 } })]);
+    assert.deepEqual(
+      await store.commit([put("a", { tag: "new", expect: { revision: 1, tag: "old" } })]),
+      [2],
+    );
+    for (
+      const expect of [{ revision: 2 }, { revision: 2, tag: "old" }, { revision: 1, tag: "new" }]
+    ) {
+      await assert.rejects(store.commit([put("a", { expect })]), StoreConflict);
+      await assert.rejects(store.commit([{ op: "remove", key, expect }]), StoreConflict);
+    }
+    assert.deepEqual(await store.commit([put("a", { expect: { revision: 2, tag: "new" } })]), [3]);
+    await assert.rejects(store.commit([put("a", { expect: { revision: 3, tag: "new" } })]));
+    assert.deepEqual(await store.commit([{ op: "remove", key, expect: { revision: 3 } }]), [1]);
   });
 
   test("of several writers that expect one revision, one gets through", async (store) => {
@@ -331,82 +336,6 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
     }
   });
 
-  test("a stream counts from 1 and reads any part from either end", async (store) => {
-    await store.commit([1, 2, 3, 4, 5].map((value) => append("a", value)));
-    const cases = [
-      [{ limit: 9 }, [1, 2, 3, 4, 5]],
-      [{ limit: 2 }, [1, 2]],
-      [{ limit: 2, keep: "oldest" }, [1, 2]],
-      [{ limit: 2, keep: "newest" }, [4, 5]],
-      [{ limit: 0, keep: "newest" }, []],
-      [{ limit: 0 }, []],
-      [{ limit: 9, after: 3 }, [4, 5]],
-      [{ limit: 9, before: 3 }, [1, 2]],
-      [{ limit: 9, after: 1, before: 5 }, [2, 3, 4]],
-      [{ limit: 1, after: 1, before: 5, keep: "newest" }, [4]],
-      [{ limit: 9, after: 5 }, []],
-      [{ limit: 9, after: -1, before: Infinity }, [1, 2, 3, 4, 5]],
-    ] as const;
-    for (const [range, expected] of cases) {
-      const found = await store.read(transcript("a"), range);
-      assert.deepEqual(found.map(({ sequence }) => sequence), expected, JSON.stringify(range));
-      assert.deepEqual(found.map(({ value }) => value), expected, JSON.stringify(range));
-    }
-    assert.equal(await store.length(transcript("a")), 5);
-  });
-
-  test("trim removes from the front and never gives a sequence twice", async (store) => {
-    const trim = (through?: number): Promise<readonly number[]> =>
-      store.commit([{ op: "trim", stream: transcript("a"), through }]);
-    assert.deepEqual(await trim(), [0]);
-    await store.commit([append("a", 1), append("a", 2), append("a", 3)]);
-    assert.deepEqual(await trim(0), [0]);
-    assert.deepEqual(await trim(2), [2]);
-    assert.deepEqual(await trim(2), [0]);
-    assert.deepEqual(await entries(store, "a"), [[3, 3]]);
-    assert.equal(await store.length(transcript("a")), 1);
-    assert.deepEqual(await trim(99), [1]);
-    assert.deepEqual(await store.commit([append("a", 4)]), [4]);
-    assert.deepEqual(await trim(), [1]);
-    assert.deepEqual(await entries(store, "a"), []);
-    assert.deepEqual(await store.commit([append("a", 5)]), [5]);
-    assert.equal(await store.length(transcript("a")), 1);
-  });
-
-  test("move carries entries to another stream's end under its next sequences", async (store) => {
-    const move = (from: string, into: string, through?: number): StoreWrite => ({
-      op: "move",
-      stream: transcript(from),
-      into: transcript(into),
-      through,
-    });
-    assert.deepEqual(await store.commit([move("a", "b")]), [0]);
-    await store.commit([..."abcd"].map((value) => append("a", value)));
-    await store.commit([append("b", "z")]);
-    assert.deepEqual(await store.commit([move("a", "b", 0), move("a", "b", 2)]), [0, 2]);
-    assert.deepEqual(await entries(store, "a"), [[3, "c"], [4, "d"]]);
-    assert.deepEqual(await entries(store, "b"), [[1, "z"], [2, "a"], [3, "b"]]);
-    assert.deepEqual(await store.commit([move("a", "b"), append("a", "e"), append("b", "f")]), [
-      2,
-      5,
-      6,
-    ]);
-    assert.deepEqual(await entries(store, "a"), [[5, "e"]]);
-    assert.deepEqual(
-      await entries(store, "b"),
-      [[1, "z"], [2, "a"], [3, "b"], [4, "c"], [5, "d"], [6, "f"]],
-    );
-    assert.equal(await store.length(transcript("a")), 1);
-    assert.equal(await store.length(transcript("b")), 6);
-    assert.deepEqual(await store.commit([move("b", "b", 2), move("a", "a")]), [2, 1]);
-    assert.deepEqual(
-      await entries(store, "b"),
-      [[3, "b"], [4, "c"], [5, "d"], [6, "f"], [7, "z"], [8, "a"]],
-    );
-    assert.deepEqual(await entries(store, "a"), [[6, "e"]]);
-    assert.equal(await store.length(transcript("b")), 6);
-  });
-
   test("what no database can hold is refused and nothing of its commit applied", async (store) => {
     const cyclic: Record<string, Json> = {};
     cyclic.self = cyclic;
@@ -420,6 +349,8 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
       put("a", { order: Infinity }),
       put("a", { expect: -1 }),
       put("a", { expect: 0.5 }),
+      put("a", { expect: { revision: -1 } }),
+      put("a", { expect: { revision: 1, tag: "\0" } }),
       put("a", { value: cyclic }),
       append("a\0", 1),
       { op: "trim", stream: transcript("a"), through: NaN },
@@ -450,19 +381,6 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
       });
     }
   }
-
-  test("a stream that was moved as a whole goes on under the next sequence", async (store) => {
-    const move: StoreWrite = { op: "move", stream: transcript("a"), into: transcript("b") };
-    await store.commit([append("a", "1"), append("a", "2")]);
-    assert.deepEqual(await store.commit([move]), [2]);
-    assert.deepEqual(await entries(store, "a"), []);
-    assert.equal(await store.length(transcript("a")), 0);
-    assert.equal(await store.length(transcript("b")), 2);
-    assert.deepEqual(await store.commit([append("a", "3"), append("b", "x")]), [3, 3]);
-    assert.deepEqual(await store.commit([move, move]), [1, 0]);
-    assert.deepEqual(await entries(store, "b"), [[1, "1"], [2, "2"], [3, "x"], [4, "3"]]);
-    assert.deepEqual(await store.commit([append("a", "4")]), [4]);
-  });
 
   test("negative zero becomes zero", async (store) => {
     await store.commit([put("a", { order: -0 })]);

@@ -23,6 +23,13 @@ const DATA_AT: Readonly<Record<number, string>> = {
   get 2(): string {
     return this[1] ?? "";
   },
+  get 3(): string {
+    const entries = /INSERT INTO stream_entries VALUES/g;
+    return this[1]?.replaceAll(
+      entries,
+      "INSERT INTO stream_entries (stream, sequence, value) VALUES",
+    ) ?? "";
+  },
 };
 
 async function withPath(run: (path: string) => void | Promise<void>): Promise<void> {

@@ -84,10 +84,10 @@ for (const [query, expected] of COUNTS) {
 }
 
 for (const keep of ["oldest", "newest"] as const) {
-  Deno.test(`a read of a stream's ${keep} entries walks the primary key and sorts nothing`, () => {
+  Deno.test(`a read of a stream's ${keep} entries walks their order and sorts nothing`, () => {
     const stream = { tenant: "acme", kind: "transcript", id: "a" };
     assert.deepEqual(plan(readQuery(stream, { keep, limit: 9 })), [
-      "SEARCH stream_entries USING PRIMARY KEY (stream=? AND sequence>? AND sequence<?)",
+      "SEARCH stream_entries USING INDEX stream_entries_in_order (stream=? AND sequence>? AND sequence<?)",
       "SCALAR SUBQUERY 1",
       `SEARCH stream_heads USING COVERING INDEX sqlite_autoindex_stream_heads_1 (${KIND} AND id=?)`,
     ]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Json } from "../../../src/ports/store.ts";
 import { MAX_CONVERSATION_MESSAGES } from "../../../src/services/conversation.ts";
 import type { TranscriptMessage } from "../../../src/services/session_entry.ts";
-import { longer, NEW_TAIL, newest, type Tail } from "../../../src/services/session_tail.ts";
+import { SessionTail } from "../../../src/services/session_tail.ts";
 
 /** A message that came with this. */
 function message(text: string, context?: Record<string, Json>): TranscriptMessage {
@@ -10,11 +10,14 @@ function message(text: string, context?: Record<string, Json>): TranscriptMessag
   return { id: "00000000", role, text, at: 1, ...(context === undefined ? {} : { context }) };
 }
 
-function tailOf(messages: readonly TranscriptMessage[]): Tail {
-  let tail: Tail | undefined = NEW_TAIL;
-  for (const each of messages) tail = tail && longer(tail, [each]);
-  assert.ok(tail);
+function tailOf(messages: readonly TranscriptMessage[]): SessionTail {
+  const tail = new SessionTail();
+  for (const each of messages) assert.ok(tail.add([each]));
   return tail;
+}
+
+function messagesOf(tail: SessionTail): readonly TranscriptMessage[] {
+  return tail.newest(MAX_CONVERSATION_MESSAGES) ?? [];
 }
 
 const FROM_ANN = { sender: { id: "ann" } };
@@ -28,7 +31,7 @@ Deno.test("a context that comes again is kept once, and messages stay what they 
     message("4", { ...FROM_BOB }),
     message("5", { ...FROM_ANN }),
   ];
-  const { messages } = tailOf(said);
+  const messages = messagesOf(tailOf(said));
   assert.deepEqual(messages, said);
   assert.equal(messages[0]?.context, messages[2]?.context);
   assert.notEqual(messages[2]?.context, messages[3]?.context);
@@ -49,7 +52,7 @@ Deno.test("what is dropped counts no more, a context not before the last that ha
   const filler = Array.from({ length: MAX_CONVERSATION_MESSAGES - 1 }, () => message("x"));
   const shared = tailOf([message("", FROM_BOB), message("", { ...FROM_BOB }), ...filler]);
   const once = tailOf([message("", FROM_BOB), ...filler]);
-  assert.equal(shared.messages.length, MAX_CONVERSATION_MESSAGES);
+  assert.equal(messagesOf(shared).length, MAX_CONVERSATION_MESSAGES);
   assert.deepEqual([shared.weight, shared.chars], [once.weight, once.chars]);
   assert.equal(shared.whole, false);
   assert.equal(once.whole, true);
@@ -59,9 +62,16 @@ Deno.test("what is dropped counts no more, a context not before the last that ha
 });
 
 Deno.test("of a part no more is known than its messages", () => {
-  const part = longer({ ...NEW_TAIL, whole: false }, [message("1"), message("2")]);
-  assert.ok(part);
-  assert.deepEqual(newest(part, 2)?.map(({ text }) => text), ["1", "2"]);
-  assert.deepEqual(newest(part, 1)?.map(({ text }) => text), ["2"]);
-  assert.equal(newest(part, 3), undefined);
+  const part = new SessionTail({ whole: false });
+  assert.ok(part.add([message("1"), message("2")]));
+  assert.deepEqual(part.newest(2)?.map(({ text }) => text), ["1", "2"]);
+  assert.deepEqual(part.newest(1)?.map(({ text }) => text), ["2"]);
+  assert.equal(part.newest(3), undefined);
+});
+
+Deno.test("what was read stays as it was while more is added", () => {
+  const tail = tailOf([message("1")]);
+  const read = tail.newest(9);
+  assert.ok(tail.add([message("2")]));
+  assert.deepEqual(read?.map(({ text }) => text), ["1"]);
 });
