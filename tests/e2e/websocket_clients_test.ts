@@ -283,8 +283,9 @@ async def main(port):
         except websockets.ConnectionClosed as closed:
             heard.append([closed.rcvd.code, closed.rcvd.reason])
     async with websockets.connect(url, max_size=None) as socket:
-        await socket.send("x" * (4 * 1024 * 1024 + 1))
+        # Refused by its head alone: a client that the machine holds up hears of it before it has sent all.
         try:
+            await socket.send("x" * (4 * 1024 * 1024 + 1))
             await socket.recv()
         except websockets.ConnectionClosed as closed:
             heard.append([closed.rcvd.code, closed.rcvd.reason])
