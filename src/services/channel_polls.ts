@@ -37,6 +37,8 @@ const PollSchema = v.object({
   closesAt: v.number(),
   /** A UUID by which its votes are found; another one each time the question is asked. */
   ballot: v.string(),
+  /** It is not known to have reached anybody, so what people write is no answer to it. */
+  pending: v.optional(v.literal(true)),
 });
 
 /** A question. */
@@ -109,13 +111,25 @@ export class ChannelPolls {
     });
   }
 
-  /** Reads the polls that were asked before. */
+  /** Reads the polls that were asked before; one that a killed process left pending takes no answers. */
   async load(): Promise<void> {
     const items = await this.#polls.list(this.#parts.tenant, {
       limit: MAX_POLLS,
       newestFirst: true,
     });
-    for (const { id, value } of items.toReversed()) this.#remember(id, value);
+    for (const { id, value } of items.toReversed()) {
+      if (value.pending === undefined) this.#remember(id, value);
+    }
+  }
+
+  /** Whether a poll was asked, as far as is known; where the store did not take that, it is told again. */
+  async wasAsked(id: string): Promise<boolean> {
+    const poll = (await this.#polls.get(this.#parts.tenant, id))?.value;
+    if (poll?.pending === undefined) return true;
+    if (this.#open.get(keyOf(poll))?.id !== id) return false;
+    const { pending: _, ...asked } = poll;
+    await this.asked(id, asked);
+    return true;
   }
 
   /** The answers to a poll so far; none to one that is forgotten. */
@@ -135,8 +149,8 @@ export class ChannelPolls {
   }
 
   /**
-   * The writes that store a poll, new or asked once more, and forget the oldest where there are too many. The
-   * answers to what is forgotten go before it.
+   * The writes that store a poll as pending, new or asked once more, and forget the oldest where there are too
+   * many. The answers to what is forgotten go before it.
    */
   async asking(id: string, poll: Poll): Promise<readonly StoreWrite[]> {
     const { tenant } = this.#parts;
@@ -150,7 +164,7 @@ export class ChannelPolls {
       await this.#forgetVotes(item.value);
     }
     return [
-      this.#polls.put(tenant, id, poll),
+      this.#polls.put(tenant, id, { ...poll, pending: true }),
       ...old.filter((item) => item.id !== id).map((item) => this.#polls.remove(tenant, item.id)),
     ];
   }
@@ -160,9 +174,14 @@ export class ChannelPolls {
     return [this.#polls.remove(this.#parts.tenant, id)];
   }
 
-  /** Takes answers to a poll that was stored from now on. */
-  asked(id: string, poll: Poll): void {
+  /**
+   * Takes answers to a stored poll from now on, and stores that it was asked. To be called in the turn in which
+   * people get it: so that is stored before any answer is.
+   */
+  async asked(id: string, poll: Poll): Promise<void> {
+    const { store, tenant } = this.#parts;
     this.#remember(id, poll);
+    await store.commit([this.#polls.put(tenant, id, poll)]);
   }
 
   /** Counts the message where it answers an open poll, and says so; undefined where it is no answer. */

@@ -189,6 +189,7 @@ export class Channels {
       print,
       text: () => pollText(poll),
       closesAt: poll.closesAt,
+      stands: () => polls.wasAsked(pollId),
       alongside: () => polls.asking(pollId, poll),
       reached: () => polls.asked(pollId, poll),
       undo: () => polls.unasking(pollId),
@@ -198,17 +199,21 @@ export class Channels {
 
   /**
    * Sends once for each key. The key is stored first, so that nothing is said twice; a process that dies between
-   * the two has said it to nobody although its key counts as used.
+   * the two has said it to nobody although its key counts as used. A poll of which is not known whether anybody
+   * saw it is asked once more when its key comes again: better twice than never.
    */
   #once(
     tenant: TenantId,
-    { request, print, text, closesAt, alongside, reached, undo }: {
+    { request, print, text, closesAt, stands, alongside, reached, undo }: {
       readonly request: Addressed & Pick<Partial<SendRequest>, "mirror">;
       readonly print: string;
       readonly text: () => string;
       readonly closesAt?: number;
+      /** Whether the key, which is known, still stands for what was sent; absent: it does. */
+      readonly stands?: () => Promise<boolean>;
       readonly alongside?: () => Promise<readonly StoreWrite[]>;
-      readonly reached?: () => void;
+      /** Called in the turn in which people got it. */
+      readonly reached?: () => Promise<void>;
       /** Takes back what was stored alongside, where nobody was reached. */
       readonly undo?: () => readonly StoreWrite[];
     },
@@ -219,7 +224,7 @@ export class Channels {
       const known = await this.#sent.current(tenant, key);
       if (known.value !== undefined && remembered(known.value, clock.now())) {
         if (known.value.fingerprint !== print) throw keyUsed(key);
-        return receiptOf(key, known.value);
+        if (await stands?.() !== false) return receiptOf(key, known.value);
       }
       const channel = this.#channel(request);
       const to = peerFor(request.to);
@@ -239,7 +244,7 @@ export class Channels {
         await store.commit([this.#sent.remove(tenant, key), ...undo?.() ?? []]);
         throw nobody(to);
       }
-      reached?.();
+      await reached?.();
       if (mirror !== undefined) await runs.inject(tenant, { ...mirror, message: text() });
       this.#sweep(tenant);
       return receiptOf(key, sent);

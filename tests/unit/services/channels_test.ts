@@ -207,6 +207,66 @@ Deno.test("the key of a poll tells its counts until it closes, and asks anew aft
   assert.equal(sent.length, 2);
 });
 
+const ANN = {
+  channel: "websocket",
+  sender: "ann",
+  peer: { kind: "direct", id: "ann", guest: false },
+} as const;
+
+for (
+  const [when, seen] of [["before anybody got it", 0], ["when somebody just got it", 1]] as const
+) {
+  Deno.test(`a poll that a kill cuts short ${when} takes no answers; its key asks it again`, async () => {
+    const left = createMemoryStore();
+    let commits = 0;
+    // An older poll takes two commits; the kill comes behind the first of the poll in question.
+    const store = alteredStore(left, {
+      commit: async (writes) => {
+        if (++commits > 3) throw new Error("killed");
+        const result = await left.commit(writes);
+        if (commits === 3 && seen === 0) killed.there.clear();
+        return result;
+      },
+    });
+    const killed = stage(store);
+    await killed.channels.poll(DEFAULT_TENANT, { ...POLL, idempotencyKey: "older" });
+    const request = { ...POLL, options: ["red", "blue"] };
+    await assert.rejects(killed.channels.poll(DEFAULT_TENANT, request), /killed/);
+    assert.equal(killed.sent.length, 1 + seen);
+    const { channels, polls, sent } = stage(left);
+    await polls.load();
+    assert.equal(await polls.answer({ ...ANN, text: "red" }), undefined);
+    assert.equal(await polls.answer({ ...ANN, text: "1" }), "Noted: yes", "the older one is open");
+    await channels.poll(DEFAULT_TENANT, request);
+    assert.equal(await polls.answer({ ...ANN, text: "red" }), "Noted: red");
+    assert.equal((await channels.poll(DEFAULT_TENANT, request)).voters, 1);
+    assert.equal(sent.length, 1);
+  });
+}
+
+Deno.test("who answers at once counts, also where the store did not take that the poll was asked", async () => {
+  const left = createMemoryStore();
+  let broken = false;
+  const store = alteredStore(left, {
+    commit: async (writes) => {
+      if (broken) throw new Error("no store");
+      const result = await left.commit(writes);
+      broken = true;
+      return result;
+    },
+  });
+  const { channels, polls, sent } = stage(store);
+  await assert.rejects(channels.poll(DEFAULT_TENANT, POLL), /no store/);
+  broken = false;
+  assert.equal(await polls.answer({ ...ANN, text: "1" }), "Noted: yes");
+  broken = false;
+  assert.equal((await channels.poll(DEFAULT_TENANT, POLL)).voters, 1);
+  assert.equal(sent.length, 1);
+  const { polls: later } = stage(left);
+  await later.load();
+  assert.equal(await later.answer({ ...ANN, text: "2" }), "Noted: no");
+});
+
 Deno.test("an answer costs the same however many there are; so many count and no more", async () => {
   const store = createMemoryStore();
   const { channels, polls, clock } = stage(store);
