@@ -10,6 +10,7 @@ import type { Config, ServeSettings } from "./config.ts";
 import { type ChatOverrides, type ChatPlaces, chatSettings } from "./config/chat_options.ts";
 import { agentOptions, providerOptions } from "./config/service_options.ts";
 import { modelChoice } from "./config/setting_text.ts";
+import { describeError, toGatewayError } from "./core/error.ts";
 import { DEFAULT_TENANT, type TenantId } from "./core/id.ts";
 import type { Link } from "./core/link.ts";
 import { Metrics } from "./core/metrics.ts";
@@ -41,6 +42,7 @@ import { HealthMonitor } from "./services/health.ts";
 import { Heartbeat } from "./services/heartbeat.ts";
 import { heartbeatTurns } from "./services/heartbeat_turn.ts";
 import { Hub } from "./services/hub.ts";
+import { Lifecycle } from "./services/lifecycle.ts";
 import { modelName, Models } from "./services/models.ts";
 import { Presence } from "./services/presence.ts";
 import { Runs } from "./services/runs.ts";
@@ -112,7 +114,7 @@ export interface Gateway {
   readonly control: Pick<Control, "accept">;
   /** The settings in effect, their secrets for the log to leave out, and why the file is not in effect. */
   readonly settings: Pick<Settings<Config>, "current" | "secrets" | "refusal">;
-  /** Loads what the services need; requests are answered meanwhile. */
+  /** Loads what the services need; requests are answered meanwhile. Where it rejects, {@linkcode Gateway.stop} remains. */
   start(): Promise<void>;
   /** Takes in settings and secrets that were changed on disk. Settings that are not valid change nothing. */
   reload(): Promise<void>;
@@ -128,6 +130,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const { clock, random, store, log, logs, server } = parts;
   const metrics = new Metrics();
   const hub = new Hub();
+  const lifecycle = new Lifecycle({ hub, tenants: () => TENANTS });
   const versions = new VersionCounters();
   const settings = new Settings<Config>(parts.config, {
     file: parts.settingsFile,
@@ -326,6 +329,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const control = createControl({
     services: { health, heartbeat, tenant: DEFAULT_TENANT },
     hub,
+    life: () => lifecycle.current,
     clock,
     random,
     log: log.child("control"),
@@ -335,7 +339,6 @@ export function createGateway(parts: GatewayParts): Gateway {
   });
   gauges(metrics, { runs, hub, memory: parts.memory });
 
-  let ready = false;
   let started: Promise<void> | undefined;
   const load = async (): Promise<void> => {
     await dynamicAgents?.load();
@@ -345,7 +348,16 @@ export function createGateway(parts: GatewayParts): Gateway {
     health.start();
     ticker.start();
     if (chat !== undefined) uploads?.start(() => chat.settings().enabled);
-    ready = true;
+  };
+  const start = async (): Promise<void> => {
+    try {
+      await load();
+    } catch (error) {
+      log.write("error", "the gateway could not be started", { error: describeError(error) });
+      lifecycle.failed(toGatewayError(error).message);
+      throw error;
+    }
+    lifecycle.started();
   };
   return {
     settings,
@@ -356,13 +368,13 @@ export function createGateway(parts: GatewayParts): Gateway {
       trustedProxies: () => config().gateway.trustedProxies,
       allowedOrigins: () => config().gateway.controlUi.allowedOrigins,
       allowedHosts: () => [...config().gateway.allowedHosts, ...parts.hostNames],
-      ready: () => ready,
+      ready: () => lifecycle.ready,
       authorize: async (header, peer) => (await auth.authorizeBearer(header, peer)).ok,
       metrics: () => metrics.render(),
       page: statusPage,
       connect: (socket, peer) => openClaw.accept(link(socket), peer),
     }),
-    start: () => started ??= load(),
+    start: () => started ??= start(),
     async reload() {
       checkSecret();
       const { valid, issues } = await settings.reload();
@@ -378,15 +390,13 @@ export function createGateway(parts: GatewayParts): Gateway {
       const restartExpectedMs = options.restartExpectedMs ?? null;
       // What has begun to load would otherwise set timers up behind the stop; whoever started it hears of a failure.
       await started?.catch(() => {});
-      ready = false;
+      lifecycle.leave();
       ticker.stop();
       health.stop();
       presence.stop();
       await uploads?.stop();
       await heartbeat.stop();
-      for (const tenant of TENANTS) {
-        hub.publish(tenant, { type: "shutdown", reason, restartExpectedMs });
-      }
+      lifecycle.ended(reason, restartExpectedMs);
       await runs.stop();
     },
   };

@@ -56,7 +56,7 @@ export async function serveCommand(
   try {
     for (;;) {
       announce(terminal, gateway, flags);
-      await Promise.race([gateway.ready, forced.promise, failed.promise]);
+      await Promise.race([loaded(gateway), forced.promise, failed.promise]);
       const end = await Promise.race([
         gateway.finished.then(() => EXIT.ok),
         forced.promise,
@@ -72,6 +72,17 @@ export async function serveCommand(
     undoRestart();
     unguard();
     uncollect();
+  }
+}
+
+/** Resolves when all is loaded. A gateway that cannot load has told its clients, and is stopped before this rejects. */
+async function loaded(gateway: RunningGateway): Promise<void> {
+  try {
+    await gateway.ready;
+  } catch (error) {
+    // Why it could not start counts more than what its end met with.
+    await gateway.stop("gateway failed").catch(() => {});
+    throw error;
   }
 }
 

@@ -62,6 +62,13 @@ export interface SessionMessageEvent {
   readonly text: string;
 }
 
+/** Where a gateway is. `starting`: it answers, and loads what it needs; `failed`: that could not be loaded. */
+export interface Life {
+  readonly state: "starting" | "running" | "restarting" | "failed" | "stopped";
+  /** Of a failure and of an end. */
+  readonly reason?: string;
+}
+
 /** Something that all or some connections may want to know. */
 export type DomainEvent =
   | RunEvent
@@ -74,6 +81,8 @@ export type DomainEvent =
   | { readonly type: "health"; readonly health: HealthSummary; readonly versions: StateVersions }
   | { readonly type: "heartbeat"; readonly report: HeartbeatReport }
   | { readonly type: "tick"; readonly at: number }
+  /** The gateway runs, or could not be started; `shutdown` tells of its end. */
+  | { readonly type: "lifecycle"; readonly life: Life }
   | {
     readonly type: "shutdown";
     readonly reason: string;

@@ -67,7 +67,7 @@ export interface RunningGateway {
   readonly secret: { readonly mode: "token" | "password"; readonly source: SettingSource };
   /** What an operator should know: settings without effect, an open address. */
   readonly warnings: readonly string[];
-  /** Resolves when all state is loaded; requests are answered before. */
+  /** Resolves when all state is loaded; requests are answered before. Where it rejects, the gateway is to be stopped. */
   readonly ready: Promise<void>;
   /** Resolves when the gateway has stopped. */
   readonly finished: Promise<void>;

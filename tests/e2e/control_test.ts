@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { controlAddress, startControl } from "../support/control_process.ts";
+import { controlAddress, saysRunning, startControl } from "../support/control_process.ts";
 import { eventually } from "../support/deadline.ts";
 import { GatewayProcess, runProgram } from "../support/gateway_process.ts";
 import { LinePeer } from "../support/line_peer.ts";
@@ -16,7 +16,7 @@ const QUIET = { agents: { defaults: { heartbeat: { every: "0m" } } } } as const;
 Deno.test("a client does what the document suggests: ping, health, last heartbeat, events, a toggle", async () => {
   await using control = await startControl({ settings: BEATS });
   using peer = await LinePeer.open(control.target);
-  assert.deepEqual(await peer.frame(), {
+  assert.deepEqual(await peer.frame(saysRunning), {
     type: "event",
     event: "gateway-status",
     payload: { state: "running", pid: control.gateway.pid },
@@ -264,7 +264,8 @@ testWithProgram("nc", {
       const frames = new TextDecoder().decode(stdout).trimEnd().split("\n")
         .map((line) => JSON.parse(line));
       assert.equal(frames[0].event, "gateway-status");
-      const byId = new Map(frames.slice(1).map(({ id, ...rest }) => [id, rest]));
+      const responses = frames.filter(({ type }) => type === "response");
+      const byId = new Map(responses.map(({ id, ...rest }) => [id, rest]));
       assert.equal(byId.size, lines.length);
       assert.equal(byId.get("1").payload.ok, true);
       assert.equal(byId.get(2).payload.pong, true);

@@ -3,12 +3,13 @@
 import { eventually } from "./deadline.ts";
 import { GatewayProcess, type GatewayProcessOptions } from "./gateway_process.ts";
 import { LinePeer, type LineTarget } from "./line_peer.ts";
+import type { Parsed } from "./wire_client.ts";
 
 /** A gateway whose control channel is on, and where that is. */
 export interface ControlProcess extends AsyncDisposable {
   readonly gateway: GatewayProcess;
   readonly target: LineTarget;
-  /** Connects, and reads the first line, which says how the gateway is. */
+  /** Connects, and reads the line which says that the gateway runs. */
   join(): Promise<LinePeer>;
 }
 
@@ -36,7 +37,7 @@ export async function startControl(
       target,
       async join() {
         const peer = await LinePeer.open(target);
-        await peer.frame(({ event }) => event === "gateway-status");
+        await peer.frame(saysRunning);
         return peer;
       },
       [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose](),
@@ -45,6 +46,11 @@ export async function startControl(
     await gateway[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Whether a line says that the gateway runs; who comes early is told before that it starts. */
+export function saysRunning({ event, payload }: Parsed): boolean {
+  return event === "gateway-status" && payload.state === "running";
 }
 
 /** Where the newest start in the log has put the channel; undefined: nowhere yet. */

@@ -149,6 +149,8 @@ export interface StageOptions {
   readonly settings?: string;
   /** The stage whose gateway was stopped before: its store, file, clock, model and log go on. */
   readonly after?: GatewayStage;
+  /** In place of a store in memory. */
+  readonly store?: Store;
 }
 
 /** A gateway that runs without disk, network or time of its own. */
@@ -162,7 +164,7 @@ export class GatewayStage {
   readonly gateway: Gateway;
 
   private constructor(
-    { settings, after }: StageOptions,
+    { settings, after, store }: StageOptions,
     { config, codec }: { readonly config: Config; readonly codec: SettingsCodec<Config> },
   ) {
     this.clock = after?.clock ?? new ManualClock();
@@ -170,7 +172,7 @@ export class GatewayStage {
     this.model = after?.model ?? new ScriptedModel(STAGE_MODELS);
     this.log = after?.log ?? new MemoryLog();
     this.file = after?.file ?? new MemorySettingsFile(settings);
-    this.store = after?.store ?? createMemoryStore();
+    this.store = store ?? after?.store ?? createMemoryStore();
     const own = config.gateway.auth.token ?? config.gateway.auth.password;
     this.gateway = createGateway({
       clock: this.clock,
@@ -213,15 +215,20 @@ export class GatewayStage {
     });
   }
 
-  /** Makes a gateway and starts it. */
-  static async start(options: StageOptions = {}): Promise<GatewayStage> {
+  /** Makes a gateway that is not started. */
+  static async make(options: StageOptions = {}): Promise<GatewayStage> {
     const codec = await settingsCodec({ format: "json5", env: {} });
     const text = options.after?.file.raw ?? options.settings ?? "";
     const reading = codec.read(text);
     if (!reading.ok) throw new Error(`the stage's settings: ${reading.message}`);
     const { config, issues } = codec.parse(reading.text.document);
     if (issues.length > 0) throw new Error(`the stage's settings: ${JSON.stringify(issues)}`);
-    const stage = new GatewayStage(options, { config, codec });
+    return new GatewayStage(options, { config, codec });
+  }
+
+  /** Makes a gateway and starts it. */
+  static async start(options: StageOptions = {}): Promise<GatewayStage> {
+    const stage = await GatewayStage.make(options);
     await stage.gateway.start();
     await quiet();
     return stage;

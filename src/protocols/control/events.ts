@@ -2,7 +2,7 @@
 
 import type { Overflow } from "../../core/outbox.ts";
 import type { LogRecord } from "../../ports/log.ts";
-import type { DomainEvent } from "../../services/domain_event.ts";
+import type { DomainEvent, Life } from "../../services/domain_event.ts";
 import type { HeartbeatReport } from "../../services/heartbeat_report.ts";
 import { type EventFrame, eventLine } from "./codec.ts";
 
@@ -36,10 +36,8 @@ export const EVENTS = {
 export type EventName = keyof typeof EVENTS;
 
 /** How the gateway is. */
-export interface GatewayStatus {
-  readonly state: "starting" | "running" | "restarting" | "failed" | "stopped";
+export interface GatewayStatus extends Life {
   readonly pid?: number;
-  readonly reason?: string;
 }
 
 /** What a connection can be told of. */
@@ -87,6 +85,10 @@ function render(event: ControlEvent, pid: number | undefined): EventFrame | unde
   switch (event.type) {
     case "heartbeat":
       return heartbeatFrame(event.report);
+    case "lifecycle": {
+      const { state, reason } = event.life;
+      return statusFrame({ state, pid, reason });
+    }
     case "shutdown": {
       const state = event.restartExpectedMs === null ? "stopped" : "restarting";
       return statusFrame({ state, pid, reason: event.reason });

@@ -11,6 +11,7 @@ import {
   type Step,
   type WireTypes,
 } from "../../core/machine.ts";
+import type { Life } from "../../services/domain_event.ts";
 import type { HeartbeatReport } from "../../services/heartbeat_report.ts";
 import type { ClientFrame, RequestId, ServerFrame } from "./codec.ts";
 import { type ControlEvent, heartbeatFrame, type Render, statusFrame } from "./events.ts";
@@ -57,15 +58,31 @@ type Act = Effect<ControlTypes>;
 
 const NOTHING: readonly Act[] = [];
 
-/** The machine of one connection. Subscribed first, greeted second, so that no heartbeat falls between. */
+/** How a connection begins, once it was told where the gateway is. */
+const JOIN: readonly Act[] = [
+  { type: "subscribe", topic: "gateway" },
+  { type: "call", call: { kind: "greet" } },
+];
+
+/** How a connection ends with the gateway. */
+const LEAVE: Act = { type: "close", code: 1012, reason: "service restart" };
+
+/**
+ * The machine of one connection; `life` is where the gateway is when it opens. Subscribed first, greeted second,
+ * so that no heartbeat falls between. Who comes after the end was told is told of it alone.
+ */
 export function controlMachine(
-  { render, pid }: { readonly render: Render; readonly pid?: number },
+  { render, life: { state, reason }, pid }: {
+    readonly render: Render;
+    readonly life: Life;
+    readonly pid?: number;
+  },
 ): Machine<ControlTypes> {
+  const over = state === "stopped" || state === "restarting";
   return machineOf<ControlTypes>({
     open: () => [{ greeted: false, inFlight: 0 }, [
-      { type: "send", frame: statusFrame({ state: "running", pid }) },
-      { type: "subscribe", topic: "gateway" },
-      { type: "call", call: { kind: "greet" } },
+      { type: "send", frame: statusFrame({ state, pid, reason }) },
+      ...over ? [LEAVE] : JOIN,
     ]],
     frame: receive,
     result: conclude,
@@ -112,7 +129,7 @@ function notify(state: ControlState, event: ControlEvent, render: Render): Next 
   if (frame === undefined) return [state, NOTHING];
   const send: Act = { type: "send", frame };
   if (event.type === "shutdown") {
-    return [state, [send, { type: "close", code: 1012, reason: "service restart" }]];
+    return [state, [send, LEAVE]];
   }
   return [event.type === "heartbeat" ? { ...state, greeted: true } : state, [send]];
 }

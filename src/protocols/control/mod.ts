@@ -9,6 +9,7 @@ import type { Metrics } from "../../core/metrics.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log, LogFeed } from "../../ports/log.ts";
 import type { Random } from "../../ports/random.ts";
+import type { Life } from "../../services/domain_event.ts";
 import type { Hub } from "../../services/hub.ts";
 import { decodeFrame, deliveryOf, encodeFrame, NO_ID, refusalLine } from "./codec.ts";
 import type { ControlContext } from "./context.ts";
@@ -28,6 +29,8 @@ export const MAX_BUFFERED_BYTES = 1024 * 1024;
 export interface ControlOptions {
   readonly services: Omit<ControlContext, "clock">;
   readonly hub: Hub;
+  /** Where the gateway is; asked at each connection, and told of by the hub. */
+  readonly life: () => Life;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -80,9 +83,9 @@ class ControlWire implements Control {
 
   accept(link: Link): void {
     this.#connections++;
-    const { pid } = this.#options;
+    const { pid, life } = this.#options;
     const wire: Wire<ControlTypes> = {
-      machine: controlMachine({ render: this.#render, pid }),
+      machine: controlMachine({ render: this.#render, life: life(), pid }),
       decode: decodeFrame,
       encode: encodeFrame,
       delivery: deliveryOf,

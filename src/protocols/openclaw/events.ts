@@ -157,6 +157,7 @@ function render(event: DomainEvent): Rendering {
       const { requestId, deviceId, decision, at } = event;
       return [rendering("device.pair.resolved", { requestId, deviceId, decision, ts: at })];
     }
+    case "lifecycle":
     case "access.revoked":
     case "secret.changed":
       return [];

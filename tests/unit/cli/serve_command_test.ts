@@ -210,8 +210,13 @@ Deno.test({
 
 Deno.test("a gateway that cannot become ready, or cannot stop, fails the command", async () => {
   const terminal = new FakeTerminal();
-  const { gateway } = fakeGateway({ ready: Promise.reject(new Error("no store")) });
+  const { gateway, reasons, finish } = fakeGateway({
+    ready: Promise.reject(new Error("no store")),
+  });
+  finish();
   assert.equal(await serve(["serve"], terminal, () => Promise.resolve(gateway)), 1);
+  assert.match(terminal.stderr, /no store/);
+  assert.deepEqual(reasons, ["gateway failed"], "its clients hear of it and nothing stays open");
   const other = new FakeTerminal();
   const stuck = fakeGateway({ stop: () => Promise.reject(new Error("cannot stop")) }).gateway;
   const exit = serve(["serve"], other, () => Promise.resolve(stuck));

@@ -10,10 +10,11 @@ import {
   MAX_CALLS_IN_FLIGHT,
 } from "../../../../src/protocols/control/machine.ts";
 import type { HeartbeatReport } from "../../../../src/services/heartbeat_report.ts";
+import type { Life } from "../../../../src/services/domain_event.ts";
 
 /** A machine and what it asked for, frames as the lines that they become. */
-function stage(pid?: number) {
-  const machine = controlMachine({ render: createRenderer({ pid }), pid });
+function stage(pid?: number, life: Life = { state: "running" }) {
+  const machine = controlMachine({ render: createRenderer({ pid }), life, pid });
   let [state, effects] = machine.open();
   const shown = (all: readonly Effect<ControlTypes>[]) =>
     all.map((effect) => {
@@ -68,6 +69,31 @@ Deno.test("a connection begins with the state, then subscribes, then looks for t
     { type: "call", call: GREET },
   ]);
   assert.deepEqual(stage().opened[0].payload, { state: "running" });
+});
+
+const status = (payload: unknown) => ({ type: "event", event: "gateway-status", payload });
+
+Deno.test("who comes before the gateway runs is told that it starts, then what became of it", () => {
+  const outcomes: readonly Life[] = [{ state: "running" }, { state: "failed", reason: "no store" }];
+  for (const life of outcomes) {
+    const { opened, step } = stage(42, { state: "starting" });
+    assert.deepEqual(opened, [
+      status({ state: "starting", pid: 42 }),
+      { type: "subscribe", topic: "gateway" },
+      { type: "call", call: GREET },
+    ]);
+    const told = step({ type: "event", event: { type: "lifecycle", life } });
+    assert.deepEqual(told, [status({ ...life, pid: 42 })]);
+  }
+});
+
+Deno.test("who comes after the end was told hears of it and is let go", () => {
+  for (const state of ["stopped", "restarting"] as const) {
+    assert.deepEqual(stage(42, { state, reason: "bye" }).opened, [
+      status({ state, pid: 42, reason: "bye" }),
+      { type: "close", code: 1012, reason: "service restart" },
+    ]);
+  }
 });
 
 Deno.test("the last heartbeat is shown once, in this wire's shape; none is not shown", () => {
