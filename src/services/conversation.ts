@@ -36,7 +36,9 @@ export interface ConversationOptions {
 
 interface Turn {
   readonly user: TranscriptMessage;
-  readonly answers: TranscriptMessage[];
+  /** The first one of them, which mostly is the only one. */
+  answer?: TranscriptMessage;
+  others?: TranscriptMessage[];
 }
 
 /**
@@ -51,13 +53,10 @@ export function toConversation(
   const { runId, waiting, contextWindow = Infinity, chars = Infinity } = options;
   const own = messages.findLast((message) => message.role === "user" && message.runId === runId);
   if (own === undefined) return undefined;
-  const turns = toTurns(
-    messages,
-    (of) => of !== undefined && (of === runId || (waiting.size > 0 && waiting.has(of))),
-  );
+  const turns = toTurns(messages, { runId, waiting });
   const limit = Math.min(MAX_CONVERSATION_CHARS, contextWindow * CHARS_PER_TOKEN);
   const kept = chars <= limit ? turns : newestTurns(turns, limit - questionChars(own));
-  const pictures = newestPictures([...kept.map((turn) => turn.user), own]);
+  const pictures = newestPictures(kept, own);
   const conversation: ModelMessage[] = [];
   for (const turn of kept) {
     conversation.push(question(turn.user, pictures), { role: "assistant", text: answerOf(turn) });
@@ -70,7 +69,8 @@ export function toConversation(
 function newestTurns(turns: readonly Turn[], limit: number): readonly Turn[] {
   let chars = 0;
   const first = turns.findLastIndex((turn) => {
-    chars += turn.answers.reduce((sum, { text }) => sum + text.length, questionChars(turn.user));
+    chars += questionChars(turn.user);
+    for (const { text } of answersOf(turn)) chars += text.length;
     return chars > limit;
   });
   return turns.slice(first + 1);
@@ -102,30 +102,38 @@ export function labelled(text: string, label: string | undefined): string {
 /** Answers join the message of their run; what belongs to no run joins the message before it. */
 function toTurns(
   messages: readonly TranscriptMessage[],
-  leavesOut: (runId: string | undefined) => boolean,
+  { runId: own, waiting }: Pick<ConversationOptions, "runId" | "waiting">,
 ): readonly Turn[] {
   const turns: Turn[] = [];
+  let last: Turn | undefined;
   for (const message of messages) {
     const { role, runId } = message;
-    if (leavesOut(runId)) continue;
-    if (role === "user") turns.push({ user: message, answers: [] });
-    else if (role === "assistant") {
-      const last = turns.at(-1);
-      const turn = runId === undefined || last?.user.runId === runId
+    if (runId !== undefined && (runId === own || waiting.has(runId))) continue;
+    if (role === "user") {
+      last = { user: message };
+      turns.push(last);
+    } else if (role === "assistant") {
+      const asked = runId === undefined || last?.user.runId === runId
         ? last
         : turns.findLast(({ user }) => user.runId === runId) ?? last;
-      turn?.answers.push(message);
+      if (asked?.answer === undefined) {
+        if (asked !== undefined) asked.answer = message;
+      } else (asked.others ??= []).push(message);
     }
   }
   return turns;
 }
 
+function answersOf({ answer, others = [] }: Turn): readonly TranscriptMessage[] {
+  return answer === undefined ? [] : [answer, ...others];
+}
+
 function answerOf(turn: Turn): string {
-  const [only] = turn.answers;
-  if (turn.answers.length === 1 && only !== undefined && only.label === undefined) {
-    return only.text === "" ? NO_ANSWER : only.text;
+  const { answer, others } = turn;
+  if (answer !== undefined && others === undefined && answer.label === undefined) {
+    return answer.text === "" ? NO_ANSWER : answer.text;
   }
-  const texts = turn.answers.filter(({ text }) => text !== "")
+  const texts = answersOf(turn).filter(({ text }) => text !== "")
     .map(({ text, label }) => labelled(text, label));
   return texts.length === 0 ? NO_ANSWER : texts.join("\n\n");
 }
@@ -134,9 +142,10 @@ function questionChars({ text, context }: TranscriptMessage): number {
   return text.length + (context === undefined ? 0 : JSON.stringify(context).length);
 }
 
-function newestPictures(messages: readonly TranscriptMessage[]): ReadonlySet<ModelImage> {
+function newestPictures(turns: readonly Turn[], own: TranscriptMessage): ReadonlySet<ModelImage> {
   const pictures: ModelImage[] = [];
-  for (const { images } of messages) if (images !== undefined) pictures.push(...images);
+  for (const { user: { images } } of turns) if (images !== undefined) pictures.push(...images);
+  if (own.images !== undefined) pictures.push(...own.images);
   return new Set(pictures.slice(-MAX_CONVERSATION_IMAGES));
 }
 
@@ -144,15 +153,16 @@ function question(
   { text, images, context }: TranscriptMessage,
   pictures: ReadonlySet<ModelImage>,
 ): ModelMessage {
-  const said = context === undefined ? { text } : { text, context };
-  if (images === undefined || images.length === 0) return { role: "user", ...said };
+  if (images === undefined || images.length === 0) {
+    return context === undefined ? { role: "user", text } : { role: "user", text, context };
+  }
   const shown = images.filter((image) => pictures.has(image));
   const missing = images.slice(shown.length).map(() => OLD_PICTURE);
   const lines = [text, ...missing].filter((line) => line !== "");
   return {
     role: "user",
-    ...said,
     text: lines.join("\n"),
+    ...(context === undefined ? {} : { context }),
     ...(shown.length === 0 ? {} : { images: shown }),
   };
 }

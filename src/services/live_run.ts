@@ -1,6 +1,6 @@
 /** A run that has not ended, as this process knows it. */
 
-import type { TenantId } from "../core/id.ts";
+import { type TenantId, tenantKey } from "../core/id.ts";
 import type { ModelInfo } from "../ports/model.ts";
 import type { AbortReason, RunId, RunStep } from "./domain_event.ts";
 import type { Outcome } from "./run_execution.ts";
@@ -26,6 +26,10 @@ export type RunPhase = "claiming" | "waiting" | "running" | "saving";
 export class LiveRun {
   readonly tenant: TenantId;
   readonly runId: RunId;
+  /** What tells it from all others, of other tenants as well. */
+  readonly name: string;
+  /** The same of its session. */
+  readonly session: string;
   readonly terms: RunTerms;
   readonly acceptedAt: number;
   /** Who asked, as `partyOf` of `run_party.ts` names them. */
@@ -55,6 +59,8 @@ export class LiveRun {
   ) {
     this.tenant = identity.tenant;
     this.runId = identity.runId;
+    this.name = tenantKey(identity.tenant, identity.runId);
+    this.session = tenantKey(identity.tenant, terms.sessionKey);
     this.acceptedAt = identity.acceptedAt;
     this.party = identity.party;
     const { kind, sessionKey, requestedKey, thinking, timeoutMs, extraSystemPrompt } = terms;

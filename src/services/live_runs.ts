@@ -22,19 +22,22 @@ export class LiveRuns {
     return [...this.#bySession.get(tenantKey(tenant, key)) ?? []];
   }
 
+  /** Those of the same session, itself included, oldest first. */
+  besides(run: LiveRun): Iterable<LiveRun> {
+    return this.#bySession.get(run.session) ?? [];
+  }
+
   add(run: LiveRun): void {
-    this.#byName.set(tenantKey(run.tenant, run.runId), run);
-    const session = tenantKey(run.tenant, run.terms.sessionKey);
-    const others = this.#bySession.get(session);
-    if (others === undefined) this.#bySession.set(session, new Set([run]));
+    this.#byName.set(run.name, run);
+    const others = this.#bySession.get(run.session);
+    if (others === undefined) this.#bySession.set(run.session, new Set([run]));
     else others.add(run);
   }
 
   delete(run: LiveRun): void {
-    this.#byName.delete(tenantKey(run.tenant, run.runId));
-    const session = tenantKey(run.tenant, run.terms.sessionKey);
-    const others = this.#bySession.get(session);
+    this.#byName.delete(run.name);
+    const others = this.#bySession.get(run.session);
     others?.delete(run);
-    if (others?.size === 0) this.#bySession.delete(session);
+    if (others?.size === 0) this.#bySession.delete(run.session);
   }
 }

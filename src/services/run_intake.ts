@@ -1,6 +1,5 @@
 /** Takes messages in as runs: each one once, stored before anyone is told, those of a session in their order. */
 
-import { tenantKey } from "../core/id.ts";
 import { describeError, GatewayError } from "../core/error.ts";
 import type { Log } from "../ports/log.ts";
 import { StoreConflict } from "../ports/store.ts";
@@ -67,10 +66,10 @@ export class RunIntake {
     { request, directive }: { request: RunRequest; directive: "status" | undefined },
   ): Promise<StartOutcome | undefined> {
     const { live, log } = this.#parts;
-    const { tenant, runId, terms } = run;
+    const { runId, terms } = run;
     live.add(run);
     try {
-      return await this.#turns.run(tenantKey(tenant, terms.sessionKey), {
+      return await this.#turns.run(run.session, {
         name: terms.requestedKey,
         work: () => this.#admit(run, { request, directive }),
       });
@@ -142,9 +141,9 @@ export class RunIntake {
    */
   #reserve(run: LiveRun): Place {
     const { queue, execute } = this.#parts;
-    const { tenant, party, terms: { sessionKey, requestedKey: label } } = run;
+    const { party, session, terms: { requestedKey: label } } = run;
     const work = (done: () => void) => execute(run, done);
-    const place = queue.reserve(tenantKey(tenant, sessionKey), { work, party, label });
+    const place = queue.reserve(session, { work, party, label });
     run.place = place;
     return place;
   }
@@ -178,7 +177,7 @@ export class RunIntake {
         requestedKey,
       } as const;
       hub.publish(tenant, { ...event, at, text });
-      waiters.notify(tenantKey(tenant, runId), record);
+      waiters.notify(run.name, record);
     };
     return { status: "accepted", runId, acceptedAt, begin, ended: Promise.resolve(record) };
   }

@@ -292,9 +292,9 @@ export class Runs {
   }
 
   /** The runs of its session whose messages are stored but were not said yet. */
-  #waitingBehind({ tenant, terms }: LiveRun): ReadonlySet<string> {
+  #waitingBehind(run: LiveRun): ReadonlySet<string> {
     const waiting = new Set<string>();
-    for (const { runId, phase } of this.#live.ofSession(tenant, terms.sessionKey)) {
+    for (const { runId, phase } of this.#live.besides(run)) {
       if (phase === "waiting" || phase === "claiming") waiting.add(runId);
     }
     return waiting;
@@ -306,8 +306,10 @@ export class Runs {
    */
   #isLast(run: LiveRun): boolean {
     run.closed = true;
-    return this.#live.ofSession(run.tenant, run.terms.sessionKey)
-      .every(({ closed, phase }) => closed || phase === "claiming");
+    for (const { closed, phase } of this.#live.besides(run)) {
+      if (!closed && phase !== "claiming") return false;
+    }
+    return true;
   }
 
   /** Stores how a run ended, then tells it. Never rejects. */
@@ -315,7 +317,6 @@ export class Runs {
     // An abort that came after the last part still counts: its caller was told so.
     const outcome = settledOutcome(reached, { aborted: run.abortReason !== undefined });
     run.phase = "saving";
-    const name = tenantKey(run.tenant, run.runId);
     const { clock, log, sessions } = this.#parts;
     const endedAt = clock.now();
     logFailure(log, { run, outcome });
@@ -326,7 +327,7 @@ export class Runs {
     this.#live.delete(run);
     this.#ended.remember(run.tenant, run.runId, record);
     this.#publish(run, run.endStep(told));
-    this.#waiters.notify(name, record);
+    this.#waiters.notify(run.name, record);
     run.ended.resolve(record);
   }
 

@@ -22,7 +22,7 @@ import type { NewMessage, SessionEntry, TranscriptMessage } from "./session_entr
 import { agentOf } from "./session_key.ts";
 import { applyPatch, type SettingChange, settingsOf } from "./session_patch.ts";
 import { type Archive, SESSION_RECORD_KINDS, type SessionRecords } from "./session_records.ts";
-import { appendWrites, bounded, cutPoint, summarized, transcriptStream } from "./transcript.ts";
+import { appendWrites, bounded, cutPoint, summaryOf, transcriptStream } from "./transcript.ts";
 
 /** Messages that a compaction leaves when it is not told how many. */
 export const DEFAULT_COMPACT_MESSAGES = 400;
@@ -121,7 +121,8 @@ export class SessionChanges {
       const changed = change?.(before, { isNew: stored === undefined }) ?? before;
       const mark = typeof run === "function" ? run() : run;
       const entry = {
-        ...summarized(changed, added),
+        ...changed,
+        ...summaryOf(changed, added),
         sessionId: before.sessionId,
         label: before.label,
         createdAt: before.createdAt,

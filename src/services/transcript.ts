@@ -49,6 +49,10 @@ export function archiveStream(tenant: TenantId, name: string): StreamKey {
 export function bounded(message: TranscriptMessage): TranscriptMessage {
   const { text, label, error, usage } = message;
   const countable = usage !== undefined && Object.values(usage).every(Number.isFinite);
+  if (
+    text.length <= MAX_MESSAGE_TEXT_CHARS && label === undefined && error === undefined &&
+    (usage === undefined || countable)
+  ) return message;
   return {
     ...message,
     text: text.length <= MAX_MESSAGE_TEXT_CHARS
@@ -60,16 +64,15 @@ export function bounded(message: TranscriptMessage): TranscriptMessage {
   };
 }
 
-/** The entry with the texts that lists show of its messages, so that a list reads no transcript. */
-export function summarized(
-  entry: SessionEntry,
+/** The texts of an entry that lists show of its messages, so that a list reads no transcript. */
+export function summaryOf(
+  entry: Pick<SessionEntry, "derivedTitle" | "lastMessagePreview">,
   messages: readonly TranscriptMessage[],
-): SessionEntry {
+): Pick<SessionEntry, "derivedTitle" | "lastMessagePreview"> {
   const spoken = messages.filter(({ text }) => text.trim() !== "");
   const first = spoken.find(({ role }) => role === "user")?.text;
   const newest = spoken.findLast(({ role }) => role !== "system")?.text;
   return {
-    ...entry,
     derivedTitle: entry.derivedTitle ?? (first && firstWords(first, DERIVED_TITLE_CHARS)),
     lastMessagePreview: newest === undefined
       ? entry.lastMessagePreview

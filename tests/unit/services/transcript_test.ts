@@ -13,7 +13,7 @@ import {
   MAX_HISTORY_IMAGE_CHARS,
   MAX_HISTORY_MESSAGES,
   readNewest,
-  summarized,
+  summaryOf,
   transcriptStream,
 } from "../../../src/services/transcript.ts";
 
@@ -152,7 +152,7 @@ const SUMMARIES = [
 
 for (const { given, before, messages, expect } of SUMMARIES) {
   Deno.test(`what a list shows of messages: ${given}`, () => {
-    const { derivedTitle, lastMessagePreview } = summarized(before, messages);
+    const { derivedTitle, lastMessagePreview } = summaryOf(before, messages);
     assert.deepEqual([derivedTitle, lastMessagePreview], expect);
   });
 }
