@@ -62,9 +62,9 @@ export function modelCatalog(options: ModelCatalogOptions): ModelPort {
 
   return {
     list: () => infos,
-    async *stream(request, signal) {
+    stream: (request, signal) => {
       signal.throwIfAborted();
-      yield* find(request.model).stream(request, signal);
+      return find(request.model).stream(request, signal);
     },
   };
 }

@@ -285,11 +285,11 @@ class SqliteStore implements Store {
     const group = this.#waiting;
     this.#waiting = [];
     if (group.length === 0) return;
-    let answers: (() => void)[];
+    const results: (CommitResult | StoreConflict)[] = [];
     try {
       this.#rollBack();
       this.#statements.run(BEGIN);
-      answers = group.map((commit) => this.#applyCommit(commit));
+      for (const { writes } of group) results.push(this.#applyCommit(writes));
       this.#statements.run("COMMIT");
     } catch (error) {
       this.#rollBack();
@@ -297,7 +297,11 @@ class SqliteStore implements Store {
       for (const { reject } of group) reject(failure);
       return;
     }
-    for (const answer of answers) answer();
+    for (const [at, { resolve, reject }] of group.entries()) {
+      const result = results[at];
+      if (result === undefined || result instanceof StoreConflict) reject(result);
+      else resolve(result);
+    }
   }
 
   /** Some errors (a full disk) have SQLite roll back by itself. */
@@ -310,8 +314,8 @@ class SqliteStore implements Store {
     }
   }
 
-  /** Applies one commit of the group; returns what answers it once the transaction is through. */
-  #applyCommit({ writes, resolve, reject }: WaitingCommit): () => void {
+  /** Applies one commit of the group; returns what is its answer once the transaction is through. */
+  #applyCommit(writes: readonly PreparedWrite[]): CommitResult | StoreConflict {
     // Only a failed `expect` undoes one commit of a group, and the first write has nothing before it.
     const guarded = writes.some((write, at) =>
       at > 0 && "expect" in write && write.expect !== undefined
@@ -320,14 +324,14 @@ class SqliteStore implements Store {
     try {
       const result = writes.map((write) => applyWrite(this.#statements, write));
       if (guarded) this.#statements.run("RELEASE one_commit");
-      return () => resolve(result);
+      return result;
     } catch (error) {
       if (!(error instanceof StoreConflict)) throw error;
       if (guarded) {
         this.#statements.run("ROLLBACK TO one_commit");
         this.#statements.run("RELEASE one_commit");
       }
-      return () => reject(error);
+      return error;
     }
   }
 

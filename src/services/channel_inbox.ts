@@ -57,7 +57,7 @@ export interface InboxParts {
   readonly tenant: TenantId;
   readonly agents: Agents;
   readonly dynamicAgents: DynamicAgents;
-  readonly polls: Pick<ChannelPolls, "answer">;
+  readonly polls: Pick<ChannelPolls, "asks" | "answer">;
   readonly runs: Pick<Runs, "start">;
   /** A name that no run ever had; those made one after the other are cheapest to store in that order. */
   readonly newRunId: () => string;
@@ -79,8 +79,10 @@ export class ChannelInbox {
   async receive(message: ChannelMessage): Promise<Receipt> {
     const { tenant, polls, runs, newRunId } = this.#parts;
     const { channel, connection, peer, sender, text, images } = message;
-    const vote = await polls.answer({ channel, peer, sender: sender.id, text });
-    if (vote !== undefined) return { kind: "answered", text: vote };
+    if (polls.asks({ channel, peer })) {
+      const vote = await polls.answer({ channel, peer, sender: sender.id, text });
+      if (vote !== undefined) return { kind: "answered", text: vote };
+    }
     const sessionKey = await this.#session(message);
     const runId = newRunId();
     const party = { tenant, connection, subject: peerName(peer) };

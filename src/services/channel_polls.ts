@@ -184,6 +184,11 @@ export class ChannelPolls {
     await store.commit([this.#polls.put(tenant, id, poll)]);
   }
 
+  /** Whether a poll may be open in a conversation. */
+  asks({ channel, peer }: { readonly channel: string; readonly peer: ChannelPeer }): boolean {
+    return this.#open.size > 0 && this.#open.has(keyOf({ channel, peer: peerName(peer) }));
+  }
+
   /** Counts the message where it answers an open poll, and says so; undefined where it is no answer. */
   async answer(
     { channel, peer, sender, text }: {

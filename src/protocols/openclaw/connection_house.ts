@@ -71,7 +71,10 @@ export class ConnectionHouse {
     this.journal = new ResumeJournal(() => clock.now());
     hub.observe((tenant, event) => {
       if (withdraws(event)) this.#withdrawals.push({ tenant, event });
-      this.journal.record(tenant, event, this.render(event));
+      // What nobody saw, nobody can have missed.
+      if (this.connections > 0 || this.journal.awaits) {
+        this.journal.record(tenant, event, this.render(event));
+      }
     });
     this.calls = metrics.histogram(
       "clawgate_openclaw_call_seconds",

@@ -65,6 +65,11 @@ export class ResumeJournal {
     });
   }
 
+  /** Somebody may come back. */
+  get awaits(): boolean {
+    return this.#departures.size > 0;
+  }
+
   /** Notes an event that goes to all connections of the tenant. */
   record(tenant: TenantId, event: DomainEvent, rendering: Rendering): void {
     if (rendering.length === 0) return;

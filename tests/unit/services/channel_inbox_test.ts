@@ -32,7 +32,10 @@ function stage() {
     tenant: DEFAULT_TENANT,
     agents,
     dynamicAgents,
-    polls: { answer: ({ text }) => Promise.resolve(text === "1" ? "Noted: yes" : undefined) },
+    polls: {
+      asks: () => true,
+      answer: ({ text }) => Promise.resolve(text === "1" ? "Noted: yes" : undefined),
+    },
     runs,
     newRunId: () => `run-${++runId}`,
   });
