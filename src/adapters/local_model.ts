@@ -34,7 +34,8 @@ export interface LocalModelOptions {
 
 /**
  * The embedded model. It answers the same to the same conversation, in parts of one word each; what
- * it can be asked for is in {@linkcode localReply}. Its usage counts words, as it has no tokens. The
+ * it can be asked for is in {@linkcode localReply}. Its usage counts words, as it has no tokens: those of the system
+ * text and of the message that it answers, as it looks at what was said before only to find something in it. The
  * stop reason is `stop`. It never throws but for an abort.
  */
 export function localModel(options: LocalModelOptions): ModelPort {
@@ -74,8 +75,7 @@ async function* speak(
 }
 
 function usageOf(request: ModelRequest, output: number): ModelUsage {
-  let input = countWords(request.system ?? "");
-  for (const message of request.messages) input += countWords(message.text);
+  const input = countWords(request.system ?? "") + countWords(request.messages.at(-1)?.text ?? "");
   return { input, output, cacheRead: 0, cacheWrite: 0, total: input + output };
 }
 

@@ -30,9 +30,13 @@ export interface ConversationOptions {
   readonly waiting: ReadonlySet<string>;
   /** Characters of all messages together, where known; no fewer than there are. */
   readonly chars?: number;
+  /** All messages but the last as a model is told them, where that was made before out of {@linkcode plainTurn}s. */
+  readonly told?: readonly ModelMessage[];
   /** The model's context window in tokens, where known. */
   readonly contextWindow?: number;
 }
+
+const NO_PICTURES: ReadonlySet<ModelImage> = new Set();
 
 interface Turn {
   readonly user: TranscriptMessage;
@@ -50,11 +54,14 @@ export function toConversation(
   messages: readonly TranscriptMessage[],
   options: ConversationOptions,
 ): readonly ModelMessage[] | undefined {
-  const { runId, waiting, contextWindow = Infinity, chars = Infinity } = options;
+  const { runId, waiting, contextWindow = Infinity, chars = Infinity, told } = options;
   const own = messages.findLast((message) => message.role === "user" && message.runId === runId);
   if (own === undefined) return undefined;
-  const turns = toTurns(messages, { runId, waiting });
   const limit = Math.min(MAX_CONVERSATION_CHARS, contextWindow * CHARS_PER_TOKEN);
+  if (told !== undefined && own === messages.at(-1) && waiting.size === 0 && chars <= limit) {
+    return [...told, question(own, newestPictures([], own))];
+  }
+  const turns = toTurns(messages, { runId, waiting });
   const kept = chars <= limit ? turns : newestTurns(turns, limit - questionChars(own));
   const pictures = newestPictures(kept, own);
   const conversation: ModelMessage[] = [];
@@ -63,6 +70,20 @@ export function toConversation(
   }
   conversation.push(question(own, pictures));
   return conversation;
+}
+
+/**
+ * A question without pictures and its answer, as a model is told them, whatever is said before and behind; undefined
+ * for any other two messages.
+ */
+export function plainTurn(
+  user: TranscriptMessage,
+  answer: TranscriptMessage,
+): readonly [ModelMessage, ModelMessage] | undefined {
+  if (user.role !== "user" || user.images !== undefined) return undefined;
+  if (answer.role !== "assistant" || answer.label !== undefined) return undefined;
+  if (answer.runId !== undefined && answer.runId !== user.runId) return undefined;
+  return [question(user, NO_PICTURES), { role: "assistant", text: answerOf({ user, answer }) }];
 }
 
 /** As many of the newest turns as have room. */

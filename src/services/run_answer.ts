@@ -36,7 +36,7 @@ export async function answer(run: LiveRun, parts: AnswerParts): Promise<Outcome>
     const limit = MAX_CONVERSATION_MESSAGES;
     // In a line of its own, so that no crowd of readers keeps it waiting for long.
     const reader = { caller: `run ${runId}`, signal, owed: true };
-    const { entry, messages, chars } = await sessions.history(tenant, terms.sessionKey, {
+    const { entry, messages, chars, told } = await sessions.history(tenant, terms.sessionKey, {
       limit,
       reader,
     });
@@ -48,6 +48,7 @@ export async function answer(run: LiveRun, parts: AnswerParts): Promise<Outcome>
       runId,
       waiting: waiting(),
       chars,
+      told,
       contextWindow: model.contextWindow,
     });
     if (conversation === undefined) return failed(SESSION_GONE);

@@ -1,6 +1,7 @@
 /** The sessions in use, as they are stored: what every message needs of its session is read once. */
 
 import { type SessionKey, type TenantId, tenantKey } from "../core/id.ts";
+import type { ModelMessage } from "../ports/model.ts";
 import type { Store, StreamKey } from "../ports/store.ts";
 import { MAX_UPDATE_ATTEMPTS } from "./collection.ts";
 import { charsOfEntry, type SessionEntry, type TranscriptMessage } from "./session_entry.ts";
@@ -28,6 +29,8 @@ export interface History {
   readonly messages: readonly TranscriptMessage[];
   /** Characters of the messages and of what came with them, where they were counted; of older ones as well. */
   readonly chars?: number;
+  /** As of {@linkcode SessionTail.told}, of messages that are kept in memory; of older ones as well. */
+  readonly told?: readonly ModelMessage[];
 }
 
 /** A session's entry and the revision of its record. */
@@ -79,7 +82,7 @@ export class SessionCache {
     const messages = kept?.tail?.newest(limit);
     return kept === undefined || messages === undefined
       ? undefined
-      : { entry: kept.entry, messages, chars: kept.tail?.chars };
+      : { entry: kept.entry, messages, chars: kept.tail?.chars, told: kept.tail?.told() };
   }
 
   /** The newest messages, read from the store; bounds: {@linkcode readNewest}. */

@@ -1,7 +1,8 @@
 /** The newest messages of a session as they are kept in memory, and what they count for there. */
 
+import type { ModelMessage } from "../ports/model.ts";
 import type { Json } from "../ports/store.ts";
-import { MAX_CONVERSATION_MESSAGES } from "./conversation.ts";
+import { MAX_CONVERSATION_MESSAGES, plainTurn } from "./conversation.ts";
 import type { TranscriptMessage } from "./session_entry.ts";
 
 /** Most that is kept of the messages of one session, as they count; of one that has more, none are. */
@@ -36,6 +37,8 @@ export class SessionTail {
   #weight = 0;
   /** What came with the newest message that had a context. */
   #context: Context | undefined;
+  /** The oldest messages as a model is told them, made when first asked for. */
+  readonly #told: ModelMessage[] = [];
 
   /** `whole`: there are no messages before those that will be added. */
   constructor({ whole = true }: { readonly whole?: boolean } = {}) {
@@ -62,6 +65,21 @@ export class SessionTail {
     const { length } = this.#messages;
     if (length < limit && !this.#whole) return undefined;
     return this.#messages.slice(Math.max(0, length - limit));
+  }
+
+  /**
+   * All messages but the last as a model is told them, oldest first, where they are questions, each with its answer
+   * behind it; otherwise undefined.
+   */
+  told(): readonly ModelMessage[] | undefined {
+    const messages = this.#messages;
+    for (let at = this.#told.length; at + 2 < messages.length; at += 2) {
+      const [user, answer] = [messages[at], messages[at + 1]];
+      const turn = user && answer && plainTurn(user, answer);
+      if (turn === undefined) return undefined;
+      this.#told.push(...turn);
+    }
+    return this.#told.length + 1 === messages.length ? [...this.#told] : undefined;
   }
 
   /** Takes messages in behind the others. False: it is too much to keep, and the tail is of no use any more. */
@@ -93,6 +111,8 @@ export class SessionTail {
     }
     this.#messages.splice(0, oldest);
     this.#sizes.splice(0, oldest);
+    // An answer without its question begins no turn.
+    this.#told.splice(0, oldest % 2 === 0 ? oldest : this.#told.length);
     this.#whole = false;
   }
 

@@ -118,13 +118,13 @@ test("hostile text stays text: repeated, cut, its invisible characters shown", a
   assert.ok(long.isWellFormed());
 });
 
-test("usage counts words of the whole conversation", async () => {
+test("usage counts the words of the system text, the message and its answer", async () => {
   const request = { system: "be brief", messages: turns("hi", "hello you", "count to 3") };
   const end = (await parts(request)).at(-1);
   assert.deepEqual(end, {
     type: "end",
     stopReason: "stop",
-    usage: { input: 8, output: 3, cacheRead: 0, cacheWrite: 0, total: 11 },
+    usage: { input: 5, output: 3, cacheRead: 0, cacheWrite: 0, total: 8 },
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { Json } from "../../../src/ports/store.ts";
-import { MAX_CONVERSATION_MESSAGES } from "../../../src/services/conversation.ts";
+import { MAX_CONVERSATION_MESSAGES, toConversation } from "../../../src/services/conversation.ts";
 import type { TranscriptMessage } from "../../../src/services/session_entry.ts";
 import { SessionTail } from "../../../src/services/session_tail.ts";
 
@@ -74,4 +75,73 @@ Deno.test("what was read stays as it was while more is added", () => {
   const read = tail.newest(9);
   assert.ok(tail.add([message("2")]));
   assert.deepEqual(read?.map(({ text }) => text), ["1"]);
+});
+
+Deno.test("a conversation made as it grows is the one that is made anew, whatever was said", () => {
+  const said = fc.array(
+    fc.record({
+      role: fc.constantFrom<TranscriptMessage["role"][]>("user", "assistant", "system"),
+      text: fc.constantFrom("", "a", "b"),
+      runId: fc.constantFrom(undefined, "1", "2", "3"),
+      label: fc.constantFrom(undefined, undefined, undefined, "note"),
+      images: fc.constantFrom(undefined, undefined, undefined, [{
+        mimeType: "image/png",
+        base64: "AA==",
+      }]),
+    }),
+    { maxLength: 12 },
+  );
+  const turns = fc.array(
+    fc.record({ text: fc.constantFrom("", "a"), runId: fc.constantFrom("1", "2") }),
+    { maxLength: 6 },
+  ).map((each) =>
+    each.flatMap(({ text, runId }) => [
+      { role: "user" as const, text, runId },
+      { role: "assistant" as const, text, runId },
+    ])
+  );
+  let made = 0;
+  fc.assert(
+    fc.property(turns, said, fc.nat({ max: 3 }), (orderly, others, most) => {
+      const tail = new SessionTail();
+      const rest = others.slice(0, most);
+      for (const [at, each] of [...orderly, ...rest].entries()) {
+        tail.add([{ id: String(at), at, ...each }]);
+        // As every run of a session does.
+        tail.told();
+      }
+      tail.add([{ id: "own", at: 99, role: "user", text: "own", runId: "own" }]);
+      const messages = messagesOf(tail);
+      const told = tail.told();
+      if (told !== undefined) made++;
+      const options = { runId: "own", waiting: new Set<string>(), chars: 0 };
+      assert.deepEqual(
+        toConversation(messages, { ...options, told }),
+        toConversation(messages, options),
+      );
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(made > 100, `made as it grew: ${made}`);
+});
+
+Deno.test("what is dropped is told no more", () => {
+  const tail = new SessionTail();
+  const turns = MAX_CONVERSATION_MESSAGES / 2;
+  for (let turn = 0; turn < turns + 5; turn++) {
+    const runId = String(turn);
+    tail.add([{ id: "q", at: 1, role: "user", text: `q${turn}`, runId }]);
+    tail.told();
+    tail.add([{ id: "a", at: 1, role: "assistant", text: `a${turn}`, runId }]);
+    tail.told();
+  }
+  tail.add([
+    { id: "x", at: 1, role: "user", text: "x", runId: "x" },
+    { id: "y", at: 1, role: "assistant", text: "y", runId: "x" },
+    { id: "q", at: 1, role: "user", text: "last", runId: "last" },
+  ]);
+  const messages = messagesOf(tail);
+  const options = { runId: "last", waiting: new Set<string>(), chars: 0 };
+  const anew = toConversation(messages, options);
+  assert.deepEqual(toConversation(messages, { ...options, told: tail.told() }), anew);
 });
