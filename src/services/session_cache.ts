@@ -10,7 +10,7 @@ import { SessionTail } from "./session_tail.ts";
 import { readNewest, transcriptStream } from "./transcript.ts";
 
 /** Most that is kept of all sessions together, in characters: the latest words of a thousand people who talk at once. */
-export const MAX_CACHED_CHARS = 24 * 1024 * 1024;
+export const MAX_CACHED_CHARS = 48 * 1024 * 1024;
 
 /** What an entry counts for besides its texts: about what it takes in memory. */
 const ENTRY_CHARS = 1_024;
@@ -43,9 +43,10 @@ interface Kept extends Known {
   readonly tail?: SessionTail;
 }
 
-/** With what it counts for. */
+/** With what it counts for, and its place among the names. */
 interface Weighed extends Kept {
   readonly chars: number;
+  place: number;
 }
 
 /** What is read with, and until when. */
@@ -56,15 +57,20 @@ export interface ReadingOptions {
 
 /**
  * Answers from memory what is still so: every change of a session, its messages included, gives its record another
- * revision, and that is asked for each time. So another process may change sessions as well. Of too much, what was
- * taken in longest ago is forgotten.
+ * revision, and that is asked for each time. So another process may change sessions as well. Of too much, any session is
+ * forgotten: were it the one that was used longest ago, of more people than there is room for who talk in turn each
+ * would be forgotten just before it is their turn.
  */
 export class SessionCache {
   readonly #store: Store;
   readonly #records: SessionRecords;
-  /** By tenant and key, what was taken in longest ago first. Bounded by {@linkcode MAX_CACHED_CHARS}. */
+  /** By tenant and key. Bounded by {@linkcode MAX_CACHED_CHARS}. */
   readonly #kept = new Map<string, Weighed>();
+  /** The names of those that are kept, in no order. */
+  readonly #names: string[] = [];
   #chars = 0;
+  /** What chooses which session is forgotten next. */
+  #choice = 1;
 
   constructor({ store, records }: { readonly store: Store; readonly records: SessionRecords }) {
     this.#store = store;
@@ -143,9 +149,7 @@ export class SessionCache {
 
   /** Forgets a session. */
   forget({ tenant, key }: SessionName): void {
-    const name = tenantKey(tenant, key);
-    this.#chars -= this.#kept.get(name)?.chars ?? 0;
-    this.#kept.delete(name);
+    this.#forget(tenantKey(tenant, key));
   }
 
   /** Reads what was said in a session; anew where a reset came in between. */
@@ -187,19 +191,36 @@ export class SessionCache {
   }
 
   #keep(session: SessionName, kept: Kept): void {
-    this.forget(session);
+    const name = tenantKey(session.tenant, session.key);
     const texts = charsOfEntry(kept.entry);
     // What is cut when it is stored is not what the store has.
-    if (texts === undefined) return;
-    const chars = ENTRY_CHARS + texts + (kept.tail?.weight ?? 0);
-    this.#kept.set(tenantKey(session.tenant, session.key), { ...kept, chars });
-    this.#chars += chars;
-    if (this.#chars <= MAX_CACHED_CHARS) return;
-    for (const [name, oldest] of this.#kept) {
-      this.#kept.delete(name);
-      this.#chars -= oldest.chars;
-      if (this.#chars <= MAX_CACHED_CHARS) return;
-    }
+    if (texts === undefined) return this.#forget(name);
+    const { revision, entry, tail } = kept;
+    const chars = ENTRY_CHARS + texts + (tail?.weight ?? 0);
+    const before = this.#kept.get(name);
+    const place = before?.place ?? this.#names.push(name) - 1;
+    this.#kept.set(name, { revision, entry, tail, chars, place });
+    this.#chars += chars - (before?.chars ?? 0);
+    while (this.#chars > MAX_CACHED_CHARS) this.#forget(this.#anyName());
+  }
+
+  #forget(name: string): void {
+    const kept = this.#kept.get(name);
+    if (kept === undefined) return;
+    this.#kept.delete(name);
+    this.#chars -= kept.chars;
+    // The last of the names takes the place that becomes free.
+    const last = this.#names.pop();
+    const moved = last === undefined || last === name ? undefined : this.#kept.get(last);
+    if (last === undefined || moved === undefined) return;
+    this.#names[kept.place] = last;
+    moved.place = kept.place;
+  }
+
+  /** One after the other in an order that follows nothing (Lehmer's generator). */
+  #anyName(): string {
+    this.#choice = this.#choice * 48_271 % 0x7fff_ffff;
+    return this.#names[this.#choice % this.#names.length] ?? "";
   }
 }
 

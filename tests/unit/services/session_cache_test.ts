@@ -159,11 +159,12 @@ Deno.test("of a session that says too much, and of too many sessions, less is ke
   );
   for (const key of keys) await sessions.append(tenant, key, { messages: [said(long)] });
   reads.pages = 0;
-  const [oldest = main] = keys;
-  assert.deepEqual(await texts(sessions, keys.at(-1) ?? main), [long]);
-  assert.equal(reads.pages, 0);
-  assert.deepEqual(await texts(sessions, oldest), [long]);
-  assert.ok(reads.pages > 0);
+  for (const key of keys) assert.deepEqual(await texts(sessions, key), [long]);
+  assert.ok(reads.pages > 0, "some are forgotten");
+  assert.ok(
+    reads.pages < keys.length / 4,
+    `most are known, though all come in turn: ${reads.pages}`,
+  );
 });
 
 Deno.test("what comes with a message counts for what it takes in memory, not for its letters", async () => {
@@ -190,10 +191,9 @@ Deno.test("the texts of entries count", async () => {
   );
   for (const key of keys) await sessions.append(tenant, key, { messages: [], change });
   reads.records = 0;
-  await sessions.get(tenant, keys.at(-1) ?? main);
-  assert.equal(reads.records, 0);
-  await sessions.get(tenant, keys[0] ?? main);
-  assert.equal(reads.records, 1);
+  for (const key of keys) await sessions.get(tenant, key);
+  assert.ok(reads.records > 0, "some are forgotten");
+  assert.ok(reads.records < keys.length, `some are known: ${reads.records}`);
 });
 
 Deno.test("what the store cuts is known as it was cut", async () => {
