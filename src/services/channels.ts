@@ -102,7 +102,8 @@ export interface PollReceipt extends SendReceipt, PollResults {
 
 /** What channels are made of. */
 export interface ChannelParts {
-  readonly channels: readonly Channel[];
+  /** The first is the one that is meant where none is named. Not asked before the first use. */
+  readonly channels: () => readonly Channel[];
   readonly polls: ChannelPolls;
   readonly runs: Pick<Runs, "inject">;
   readonly store: Store;
@@ -135,7 +136,7 @@ export class Channels {
     readonly channels: readonly { readonly channel: Channel; readonly state: ChannelState }[];
   } {
     const { channels, clock } = this.#parts;
-    const states = channels.map((channel) => ({ channel, state: channel.state() }));
+    const states = channels().map((channel) => ({ channel, state: channel.state() }));
     return { at: clock.now(), channels: states };
   }
 
@@ -253,7 +254,7 @@ export class Channels {
   }
 
   #channel({ channel: id, accountId }: { channel?: string; accountId?: string }): Channel {
-    const { channels } = this.#parts;
+    const channels = this.#parts.channels();
     const found = id === undefined || id === ""
       ? channels[0]
       : channels.find((channel) => channel.id === id.trim().toLowerCase());

@@ -52,7 +52,7 @@ const MANIFEST = "deno.json";
 
 /**
  * The layer of a module, `undefined` outside the source. The settings are one layer, folder and
- * module; every other module that lies in no folder belongs to the composition root.
+ * module, and so is the composition root, to which every other module belongs that lies in no folder.
  */
 export function layerOf(path: string): string | undefined {
   if (path === "mod.ts" || path === "cli.ts") return path.slice(0, -3);

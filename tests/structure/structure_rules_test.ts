@@ -53,6 +53,8 @@ const LAYER_ROWS: readonly Row[] = [
   ["src/adapters/a.ts", `import "hono";`, "adapters imports package hono"],
   ["src/adapters/a.ts", `import "../services/b.ts";`, "adapters imports src/services/b.ts"],
   ["src/app.ts", `import "./adapters/b.ts";\nimport "./services/c.ts";\nimport "node:path";`],
+  ["src/app/a.ts", `import "../adapters/b.ts";\nimport "../services/c.ts";`],
+  ["src/services/a.ts", `import "../app/b.ts";`, "services imports src/app/b.ts"],
   ["src/start.ts", `import "./app.ts";\nimport "./config/a.ts";`],
   ["src/services/a.ts", `import "../start.ts";`, "services imports src/start.ts"],
   ["src/cli/a.ts", `import "../app.ts";\nimport "commander";`],

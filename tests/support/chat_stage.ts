@@ -1,6 +1,6 @@
 /** The chat channel in memory: real services on a manual clock, a scripted model, links that a test holds. */
 
-import { createChatChannel } from "../../src/chat_channel.ts";
+import { createChatChannel } from "../../src/app/chat_wire.ts";
 import { DEFAULT_TENANT } from "../../src/core/id.ts";
 import { Metrics } from "../../src/core/metrics.ts";
 import type { IdentityAnswer, IdentityQuestion } from "../../src/ports/identity.ts";

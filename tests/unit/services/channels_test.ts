@@ -44,7 +44,7 @@ function stage(store = createMemoryStore()) {
   const polls = new ChannelPolls({ store, clock, log, tenant: DEFAULT_TENANT });
   const injected: string[] = [];
   const channels = new Channels({
-    channels: [channel],
+    channels: () => [channel],
     polls,
     runs: {
       inject: (_tenant, { message }) => {
