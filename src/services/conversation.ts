@@ -36,8 +36,6 @@ export interface ConversationOptions {
   readonly contextWindow?: number;
 }
 
-const NO_PICTURES: ReadonlySet<ModelImage> = new Set();
-
 interface Turn {
   readonly user: TranscriptMessage;
   /** The first one of them, which mostly is the only one. */
@@ -83,7 +81,7 @@ export function plainTurn(
   if (user.role !== "user" || user.images !== undefined) return undefined;
   if (answer.role !== "assistant" || answer.label !== undefined) return undefined;
   if (answer.runId !== undefined && answer.runId !== user.runId) return undefined;
-  return [question(user, NO_PICTURES), { role: "assistant", text: answerOf({ user, answer }) }];
+  return [question(user), { role: "assistant", text: answerOf({ user, answer }) }];
 }
 
 /** As many of the newest turns as have room. */
@@ -172,12 +170,12 @@ function newestPictures(turns: readonly Turn[], own: TranscriptMessage): Readonl
 
 function question(
   { text, images, context }: TranscriptMessage,
-  pictures: ReadonlySet<ModelImage>,
+  pictures?: ReadonlySet<ModelImage>,
 ): ModelMessage {
   if (images === undefined || images.length === 0) {
     return context === undefined ? { role: "user", text } : { role: "user", text, context };
   }
-  const shown = images.filter((image) => pictures.has(image));
+  const shown = images.filter((image) => pictures?.has(image));
   const missing = images.slice(shown.length).map(() => OLD_PICTURE);
   const lines = [text, ...missing].filter((line) => line !== "");
   return {
