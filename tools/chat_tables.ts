@@ -38,8 +38,10 @@ import {
   SENT_RETENTION_MS,
 } from "../src/services/channels.ts";
 import { MAX_DYNAMIC_AGENTS } from "../src/services/dynamic_agents.ts";
+import { MAX_WAITING_PER_SESSION, MAX_WAITING_RUNS } from "../src/services/run_queue.ts";
 import { isRunId } from "../src/services/run_record.ts";
 import { PARTIAL_INTERVAL_MS } from "../src/services/run_text.ts";
+import { MAX_MESSAGE_TEXT_CHARS } from "../src/services/session_entry.ts";
 import {
   MAX_MEDIA_FILES,
   MAX_MEDIA_FOLDER_BYTES,
@@ -76,7 +78,7 @@ const FRAMES: readonly (readonly [frame: ServerFrame, when: string])[] = [
   [{ kind: "typing", messageId: "m1" }, "the message is stored; again when its turn comes"],
   [
     { kind: "stream", runId: RUN, messageId: "m1", content: "Hello the", cumulative: true },
-    'the answer grows; all of it so far, or with `streamMode: "delta"` what is new',
+    'the answer grows; all of it so far, or with `streamMode: "delta"` what is new, which is kept like an answer',
   ],
   [
     { kind: "final", messageId: "m1", content: "Hello there" },
@@ -93,6 +95,7 @@ const LIMITS: readonly Limit[] = [
   ["Nesting of a message", MAX_JSON_DEPTH, "levels", "`chat.error`"],
   ["An id", MAX_PEER_ID_CHARS, "characters", "`chat.error`"],
   ["Any other short text", MAX_FIELD_CHARS, "characters", "`chat.error`"],
+  ["`content`", MAX_MESSAGE_TEXT_CHARS, "characters", "`chat.error`"],
   ["`replyToBody`", MAX_QUOTE_CHARS, "characters", "`chat.error`"],
   ["`customData` as JSON", MAX_CUSTOM_CHARS, "characters", "`chat.error`"],
   ["`mediaPaths`", MAX_MEDIA, "files", "`chat.error`"],
@@ -104,6 +107,13 @@ const LIMITS: readonly Limit[] = [
     "messages",
     "`chat.error`",
   ],
+  [
+    "Messages of one conversation that wait for their turn",
+    MAX_WAITING_PER_SESSION,
+    "messages",
+    "`chat.error`",
+  ],
+  ["Messages of all that wait for their turn", MAX_WAITING_RUNS, "messages", "`chat.error`"],
   [
     "Conversations that a connection hears of",
     MAX_CONVERSATIONS,

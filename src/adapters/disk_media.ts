@@ -122,7 +122,7 @@ async function write(
     }
     await file.writeFile(chunk);
   }
-  if (size === 0) throw new MediaRefused("size", "the file is empty");
+  if (size === 0) throw new MediaRefused("empty", "the file is empty");
   if (!agreesWith(type, Uint8Array.from(start))) throw notThat(type);
   return size;
 }

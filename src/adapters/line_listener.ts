@@ -3,9 +3,9 @@
 import { type GateBounds, HandshakeGate } from "../core/handshake_gate.ts";
 import { isLoopbackHost } from "../core/host.ts";
 import type { Link } from "../core/link.ts";
-import { ListenError } from "../ports/listener.ts";
+import { ListenError, type Remedy } from "../ports/listener.ts";
 import { acceptAll } from "./accept_loop.ts";
-import { listenError, type Remedy } from "./listen_error.ts";
+import { listenError } from "./listen_error.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import { type LineHouse, StreamLink } from "./stream_link.ts";
 import { listenUnix } from "./unix_socket.ts";

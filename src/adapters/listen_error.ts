@@ -1,12 +1,6 @@
 /** Says why an address cannot be listened on. */
 
-import { ListenError, type ListenOptions } from "../ports/listener.ts";
-
-/** What an operator changes to have it listen elsewhere: flags, or keys of settings. */
-export interface Remedy {
-  readonly port: string;
-  readonly address: string;
-}
+import { ListenError, type ListenOptions, type Remedy } from "../ports/listener.ts";
 
 /** The gateway's own port. */
 const FLAGS: Remedy = { port: "--port", address: "--bind" };
@@ -14,9 +8,7 @@ const FLAGS: Remedy = { port: "--port", address: "--bind" };
 /** What the runtime threw, in words for an operator. */
 export function listenError(
   error: unknown,
-  { hostname, port, remedy = FLAGS }: Pick<ListenOptions, "hostname" | "port"> & {
-    readonly remedy?: Remedy;
-  },
+  { hostname, port, remedy = FLAGS }: Pick<ListenOptions, "hostname" | "port" | "remedy">,
 ): ListenError {
   const where = `${hostname}:${port}`;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
@@ -27,10 +19,11 @@ export function listenError(
     );
   }
   const message = error instanceof Error ? error.message : String(error);
-  // An address family that the machine does not have is told without a class of its own.
+  // An address family that the machine does not have, and a name that leads nowhere, are told without a class of
+  // their own.
   if (
     error instanceof Deno.errors.AddrNotAvailable || code === "EADDRNOTAVAIL" ||
-    /\b(EINVAL|EAFNOSUPPORT|os error (22|97))\b/.test(message)
+    /\b(EINVAL|EAFNOSUPPORT|ENOTFOUND|os error (22|97)|lookup address information)\b/.test(message)
   ) {
     return new ListenError(
       "not-available",

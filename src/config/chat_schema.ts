@@ -36,6 +36,21 @@ const path = () =>
     ),
   );
 
+/** Paths of the gateway's port on which programs and people rely, so that no channel takes them. */
+const OWN_PATHS: ReadonlySet<string> = new Set([
+  "/health",
+  "/healthz",
+  "/metrics",
+  "/ready",
+  "/readyz",
+]);
+
+const gatewayPath = () =>
+  v.pipe(
+    path(),
+    v.check((value) => !OWN_PATHS.has(value), "is a path of the gateway's own; choose another"),
+  );
+
 const template = () =>
   v.pipe(
     name(),
@@ -133,7 +148,7 @@ export const websocketChannel = section({
   ),
   path: v.optional(mark(path(), { label: "Path", help: "On its own port." }), "/ws"),
   gatewayPath: v.optional(
-    mark(path(), { label: "Path on the gateway's port" }),
+    mark(gatewayPath(), { label: "Path on the gateway's port" }),
     DEFAULT_CHAT_GATEWAY_PATH,
   ),
   auth: v.optional(mark(auth, { label: "Identity" }), {}),

@@ -1,6 +1,7 @@
 /** From a plain record to the settings: environment, validation, defaults, warnings. */
 
 import * as v from "valibot";
+import { isLoopbackHost } from "../core/host.ts";
 import { quote } from "../core/quote.ts";
 import type { Json } from "../ports/store.ts";
 import { isObject, valueAt } from "../services/json_value.ts";
@@ -155,7 +156,20 @@ function crossIssues(config: Config, { secrets }: Gaps): readonly SettingsIssue[
     const message = "is required when gateway.auth.mode is password";
     issues.push({ path: "gateway.auth.password", message });
   }
+  const { control, channels: { websocket: chat } } = config;
+  const both = control.enabled && control.path === undefined && chat?.enabled === true;
+  if (both && control.port === chat.port && chat.port !== 0 && shareAddress(control, chat)) {
+    const message =
+      `is ${chat.port}, which channels.websocket.port has; only one of them can listen there`;
+    issues.push({ path: "control.port", message });
+  }
   return issues;
+}
+
+/** Whether two that listen on one port are in each other's way. */
+function shareAddress({ host: one }: { host: string }, { host: other }: { host: string }): boolean {
+  const everywhere = [one, other].some((host) => host === "0.0.0.0" || host === "::");
+  return everywhere || one === other || isLoopbackHost(one) && isLoopbackHost(other);
 }
 
 /** Settings that are valid and yet deserve a word. */

@@ -126,6 +126,7 @@ async function upload(
 const STATUS: Readonly<Record<MediaRefused["reason"], number>> = {
   type: 415,
   size: 413,
+  empty: 400,
   path: 400,
   full: 507,
 };

@@ -11,6 +11,12 @@ export interface Listener {
   stop(graceMs: number): Promise<void>;
 }
 
+/** What an operator changes to have something listen elsewhere: flags, or keys of settings. */
+export interface Remedy {
+  readonly port: string;
+  readonly address: string;
+}
+
 /** What to listen on. */
 export interface ListenOptions {
   readonly hostname: string;
@@ -28,6 +34,8 @@ export interface ListenOptions {
   readonly maxBodyBytes?: number;
   /** Certificate chain and private key as PEM text; absent: connections are not encrypted. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Named where the address cannot be had; absent: the flags of the gateway's own port. */
+  readonly remedy?: Remedy;
 }
 
 /** Starts a listener; rejects with {@linkcode ListenError} when the address cannot be had. */

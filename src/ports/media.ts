@@ -53,7 +53,7 @@ export interface MediaFolder {
 /** A file may not be stored or used; the message is for its sender and names no place of this machine. */
 export class MediaRefused extends Error {
   override readonly name = "MediaRefused";
-  readonly reason: "type" | "size" | "path" | "full";
+  readonly reason: "type" | "size" | "empty" | "path" | "full";
 
   constructor(reason: MediaRefused["reason"], message: string) {
     super(message);

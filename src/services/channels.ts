@@ -229,6 +229,7 @@ export class Channels {
       }
       const channel = this.#channel(request);
       const to = peerFor(request.to);
+      if (!channel.state().enabled) throw switchedOff(channel);
       if (channel.reach(to) === 0) throw nobody(to);
       const messageId = random.uuid();
       const sent: Sent = {
@@ -301,6 +302,14 @@ function peerFor(to: string): ChannelPeer {
   if (isPeerId(peer.id)) return peer;
   throw invalidRequest(
     `to ${quote(to, 80)} names nobody; use a user's id, or group:<id> for a group`,
+  );
+}
+
+function switchedOff({ id }: Channel): GatewayError {
+  return new GatewayError(
+    "UNAVAILABLE",
+    `channel ${id} is off; switch it on in the settings`,
+    { details: { reason: "off" } },
   );
 }
 

@@ -24,6 +24,9 @@ export const GUEST_SHARE = 0.5;
 /** Most that are remembered: those of guests beyond their share, from when nobody was asked, stay. */
 const MAX_HELD = MAX_DYNAMIC_AGENTS * (1 + GUEST_SHARE);
 
+/** Pause between two lines of the log that say that there is no room, in milliseconds. */
+const FULL_PAUSE_MS = 60_000;
+
 /** Records read at a time. */
 const PAGE = 500;
 
@@ -86,6 +89,7 @@ export class DynamicAgents implements AddedAgents {
   #loaded: Promise<void> | undefined;
   /** Those of users who had proved who they are. */
   #proven = 0;
+  #fullToldAt: number | undefined;
 
   constructor(parts: DynamicAgentParts) {
     const { store, log } = parts;
@@ -157,7 +161,10 @@ export class DynamicAgents implements AddedAgents {
   ): Promise<void> {
     const { workspaces, clock, log, store, tenant } = this.#parts;
     const { options, userId, namespace, proven } = wanted;
-    if (!this.#room(wanted)) throw noMore();
+    if (!this.#room(wanted)) {
+      this.#tellFull(id);
+      throw noMore();
+    }
     const fill = (template: string): string =>
       template.replaceAll("{agentId}", id).replaceAll("{userId}", part);
     const workspace = fill(options.workspaceTemplate);
@@ -184,6 +191,22 @@ export class DynamicAgents implements AddedAgents {
     this.#agents.set(id, { id });
     if (proven) this.#proven++;
     log.write("info", "agent made", { agent: id });
+  }
+
+  /** Says in the log, now and then, that users are refused for want of agents, as they are not told why. */
+  #tellFull(wanted: AgentId): void {
+    const { clock, log } = this.#parts;
+    const now = clock.now();
+    if (this.#fullToldAt !== undefined && now < this.#fullToldAt + FULL_PAUSE_MS) return;
+    this.#fullToldAt = now;
+    log.write(
+      "warn",
+      "agent not made, as there are as many as may be; see dynamicAgentCreation.maxAgents",
+      {
+        agent: wanted,
+        agents: this.#agents.size,
+      },
+    );
   }
 
   /** Whether there may be one more for this user. */

@@ -53,6 +53,7 @@ export async function openChat(
   const { host, port, path, media } = settings;
   ownPort.value = await openPort({ hostname: host, port }, {
     name: "the chat listener",
+    remedy: { port: "channels.websocket.port", address: "channels.websocket.host" },
     serve: serveChat,
     tls,
     maxMessageBytes: MAX_CHAT_MESSAGE_BYTES,

@@ -18,7 +18,7 @@ export const MAX_QUOTE_CHARS = 16 * 1024;
 /** Longest `customData`, in characters of its JSON. */
 export const MAX_CUSTOM_CHARS = 16 * 1024;
 
-/** Most files of one message. */
+/** Most files in `mediaPaths`; `mediaPath` is one more. */
 export const MAX_MEDIA = 8;
 
 /** Longest path of a file, in characters. */

@@ -46,7 +46,7 @@ export class ChatConnection implements Wire<ChatTypes> {
     this.#house = house;
     this.#arrival = arrival;
     this.#id = checked(random.uuid(), isConnectionId);
-    this.machine = chatMachine(settings().manner);
+    this.machine = chatMachine(house.manner);
     this.#waiting = new WaitingLink(link, {
       // Where nobody is asked, nobody waits.
       gate: settings().auth.enabled ? house.gate : undefined,

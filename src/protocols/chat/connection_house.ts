@@ -23,6 +23,7 @@ import type { Hub } from "../../services/hub.ts";
 import type { Uploads } from "../../services/uploads.ts";
 import { Audience, type Listener } from "./audience.ts";
 import { type Arrival, identify, type Identity } from "./identity.ts";
+import type { ChatManner } from "./machine.ts";
 import { tooMany } from "./message.ts";
 import { PictureHolds } from "./picture_holds.ts";
 import type { ChatSettings } from "./settings.ts";
@@ -83,6 +84,8 @@ export class ChatHouse implements Channel {
   readonly #rate: RateLimiter;
   readonly messages: Counter;
   readonly pictures: PictureHolds = new PictureHolds();
+  /** How answers are told now; one function for all connections. */
+  readonly manner: () => ChatManner = () => this.options.settings().manner;
   /** The connections that were identified, and what each of them hears. */
   readonly #audience = new Audience();
   /** Answers that are awaited; bounded by the runs that may wait. */
@@ -168,7 +171,7 @@ export class ChatHouse implements Channel {
     this.#silenceToldAt = now;
     // The rest of the address may hold a secret.
     const { origin } = new URL(endpoint);
-    log.write("warn", "the identity service does not answer; see channels.websocket.auth", {
+    log.write("warn", "the identity service gives no usable answer; see channels.websocket.auth", {
       service: origin,
       code,
     });
@@ -254,7 +257,7 @@ export class ChatHouse implements Channel {
       connected: this.#audience.size > 0,
       connections: this.#connections,
       ...(port === undefined ? {} : { port }),
-      lastStartAt: this.#startedAt,
+      ...(enabled ? { lastStartAt: this.#startedAt } : {}),
       ...(this.#lastConnectedAt === undefined ? {} : { lastConnectedAt: this.#lastConnectedAt }),
       ...(this.#lastInboundAt === undefined ? {} : { lastInboundAt: this.#lastInboundAt }),
       ...(this.#lastOutboundAt === undefined ? {} : { lastOutboundAt: this.#lastOutboundAt }),

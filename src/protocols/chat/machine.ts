@@ -92,15 +92,15 @@ type Act = Effect<ChatTypes>;
 
 const NOTHING: readonly Act[] = [];
 
-/** The machine of one connection. */
-export function chatMachine(manner: ChatManner): Machine<ChatTypes> {
+/** The machine of one connection; `manner` is asked at each part of an answer, as it may change meanwhile. */
+export function chatMachine(manner: () => ChatManner): Machine<ChatTypes> {
   return machineOf<ChatTypes>({
     open: () => [{ phase: "identifying", early: [] }, [
       { type: "call", call: { kind: "identify" } },
     ]],
     frame: receive,
     result: conclude,
-    event: (state, event) => notify(state, event, manner),
+    event: (state, event) => notify(state, event, manner()),
   });
 }
 

@@ -62,7 +62,7 @@ Deno.test("what is not allowed leaves no file behind", () =>
     assert.equal(await save("image/png", TEXT), "type");
     assert.equal(await save("text/plain", PNG), "type");
     assert.equal(await save("text/plain", new Uint8Array(101).fill(65)), "size");
-    assert.equal(await save("text/plain", new Uint8Array()), "size");
+    assert.equal(await save("text/plain", new Uint8Array()), "empty");
     assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
   }));
 

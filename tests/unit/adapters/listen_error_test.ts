@@ -7,6 +7,11 @@ const ROWS: readonly [error: unknown, reason: ListenError["reason"], message: Re
   [new Deno.errors.AddrNotAvailable("x"), "not-available", /no such address; .*--bind/],
   [new Error("Invalid argument (os error 22)"), "not-available", /no such address/],
   [new Error("Address family not supported (os error 97)"), "not-available", /no such address/],
+  [
+    new Error("failed to lookup address information: Name or service not known"),
+    "not-available",
+    /no such address; .*--bind/,
+  ],
   [new Error("listen EAFNOSUPPORT"), "not-available", /no such address/],
   [new Deno.errors.PermissionDenied("x"), "not-permitted", /not permitted; .*1024 or more/],
   [new Error("a strange fault (os error 221)"), "other", /: a strange fault \(os error 221\)$/],

@@ -2,18 +2,20 @@ import assert from "node:assert/strict";
 import { checkPorts } from "../../../src/cli/doctor_ports.ts";
 import { parseConfig } from "../../../src/config.ts";
 
+const URL_OF_GATEWAY = "ws://127.0.0.1:7000";
 const CONTROL = { control: { enabled: true } };
 
 /** The findings on a host where a port is held like this. */
 async function findings(
   settings: Readonly<Record<string, unknown>>,
   held: { held: boolean; holder?: { pid: number; program: string } } | undefined,
+  { runs = true } = {},
 ) {
-  const running = { pid: 7, url: "ws://127.0.0.1:1" };
+  const running = runs ? { pid: 7, url: URL_OF_GATEWAY } : undefined;
   const { config, warnings, issues } = parseConfig(settings, { env: {} });
   assert.deepEqual(issues, []);
   const found = await checkPorts(
-    { settings: { config, warnings, issues: [] }, running },
+    { settings: { config, warnings, issues: [] }, running, url: URL_OF_GATEWAY, anyPort: false },
     () => Promise.resolve(held),
   );
   return found.map(({ finding, message, fix }) => [finding, message, fix]);
@@ -50,11 +52,30 @@ Deno.test("a port that is taken is told with who has it and what to change", asy
 
 Deno.test("a port that is free, or the gateway's own, is fine", async () => {
   const own = { held: true, holder: { pid: 7, program: "deno" } };
+  const free = [["fine", "port 18791 of the control channel is free", undefined]];
+  assert.deepEqual(await findings(CONTROL, FREE, { runs: false }), free);
   for (
     const [held, message] of [
-      [FREE, "port 18791 of the control channel is free"],
       [own, "port 18791 of the control channel is in use by this gateway"],
       [undefined, "port 18791 of the control channel is wanted"],
     ] as const
   ) assert.deepEqual(await findings(CONTROL, held), [["fine", message, undefined]]);
+});
+
+Deno.test("a port that the gateway itself has is told, whoever holds it", async () => {
+  for (const held of [FREE, TAKEN]) {
+    assert.deepEqual(await findings({ control: { enabled: true, port: 7_000 } }, held), [[
+      "broken",
+      "port 7000 is wanted by the gateway and by the control channel",
+      "choose another port with control.port",
+    ]]);
+  }
+});
+
+Deno.test("a port that the running gateway should have and has not is told", async () => {
+  assert.deepEqual(await findings(CONTROL, FREE), [[
+    "warning",
+    "port 18791 of the control channel is free, so the gateway that runs was started with other settings",
+    "restart it for these to take effect",
+  ]]);
 });

@@ -82,6 +82,8 @@ Deno.test("settings that cannot be are refused with their path", () => {
       "dynamicAgentCreation.workspaceTemplate",
     ],
     [{ path: "ws" }, "path"],
+    [{ gatewayPath: "/healthz" }, "gatewayPath"],
+    [{ gatewayPath: "/metrics" }, "gatewayPath"],
     [{ streamMode: "all" }, "streamMode"],
     [{ allowedOrigins: ["*"] }, "allowedOrigins.0"],
   ];
@@ -89,4 +91,8 @@ Deno.test("settings that cannot be are refused with their path", () => {
     const { issues } = parseConfig({ channels: { websocket } }, { env: {} });
     assert.deepEqual(issues.map((issue) => issue.path), [`channels.websocket.${path}`]);
   }
+});
+
+Deno.test("on its own port the channel may have any path", () => {
+  assert.equal(config({ path: "/health" }).channels.websocket?.path, "/health");
 });

@@ -144,3 +144,26 @@ Deno.test("a YAML file and a small JSON5 file are read", async () => {
   );
   assert.deepEqual((await load("minimal.json")).config, defaultConfig());
 });
+
+Deno.test("two wires that cannot both listen are told of", () => {
+  const issuesOf = (control: unknown, websocket: unknown) =>
+    parseConfig({ control, channels: { websocket } }, { env: {} }).issues;
+  const control = { enabled: true, port: 5_000 };
+  const expected = [{
+    path: "control.port",
+    message: "is 5000, which channels.websocket.port has; only one of them can listen there",
+  }];
+  assert.deepEqual(issuesOf(control, { port: 5_000 }), expected);
+  assert.deepEqual(issuesOf(control, { port: 5_000, host: "0.0.0.0" }), expected);
+  assert.deepEqual(issuesOf({ ...control, host: "::1" }, { port: 5_000 }), expected);
+  const fine: readonly [unknown, unknown][] = [
+    [control, { port: 5_001 }],
+    [control, { port: 5_000, enabled: false }],
+    [control, { port: 5_000, host: "192.0.2.7" }],
+    [{ ...control, enabled: false }, { port: 5_000 }],
+    [{ ...control, path: "c.sock" }, { port: 5_000 }],
+    [{ ...control, port: 0 }, { port: 0 }],
+    [control, undefined],
+  ];
+  for (const [one, other] of fine) assert.deepEqual(issuesOf(one, other), []);
+});

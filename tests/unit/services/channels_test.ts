@@ -21,11 +21,12 @@ const HOUR_MS = 3_600_000;
 function stage(store = createMemoryStore()) {
   const sent: OutboundMessage[] = [];
   const there = new Set(["direct:ann", "group:team"]);
+  const mode = { enabled: true };
   const channel: Channel = {
     id: "websocket",
     label: "WebSocket",
     state: () => ({
-      enabled: true,
+      ...mode,
       configured: true,
       running: true,
       connected: true,
@@ -57,7 +58,7 @@ function stage(store = createMemoryStore()) {
     random: new CountingRandom(),
     log,
   });
-  return { store, sent, there, clock, polls, channels, injected };
+  return { store, sent, there, clock, polls, channels, injected, mode };
 }
 
 const SEND = { to: "ann", message: "hi", mediaUrls: [], idempotencyKey: "k1" };
@@ -103,6 +104,17 @@ Deno.test("nobody there: it is said, and the key is not used up", async () => {
   there.add("direct:bob");
   await channels.send(DEFAULT_TENANT, request);
   assert.deepEqual(sent.map(({ to }) => to.id), ["bob"]);
+});
+
+Deno.test("a channel that is off is told as that, not as people who are away", async () => {
+  const { channels, mode, sent } = stage();
+  mode.enabled = false;
+  for (
+    const work of [channels.send(DEFAULT_TENANT, SEND), channels.poll(DEFAULT_TENANT, POLL)]
+  ) assert.match(await refusal(work), /^UNAVAILABLE channel websocket is off; switch it on/);
+  mode.enabled = true;
+  await channels.send(DEFAULT_TENANT, SEND);
+  assert.equal(sent.length, 1);
 });
 
 Deno.test("the last of them leaves meanwhile: it is said, nothing is kept, and the key sends later", async () => {

@@ -14,10 +14,12 @@ function stage(store = createMemoryStore()) {
   const folders: string[] = [];
   const trouble = { fails: false };
   const configured = new Set<string>();
+  const clock = new ManualClock();
+  const log = new MemoryLog();
   const dynamic = new DynamicAgents({
     store,
-    clock: new ManualClock(),
-    log: new MemoryLog(),
+    clock,
+    log,
     tenant: DEFAULT_TENANT,
     configured: (id) => configured.has(id),
     workspaces: {
@@ -34,7 +36,7 @@ function stage(store = createMemoryStore()) {
       & { namespace?: string; proven?: boolean }
       & Partial<DynamicAgentOptions> = {},
   ) => dynamic.ensure({ userId, namespace, proven, options: { ...options, ...more } });
-  return { store, folders, dynamic, want, trouble, configured };
+  return { store, folders, dynamic, want, trouble, configured, clock, log };
 }
 
 Deno.test("an agent is made once, with folders of its own, however many ask", async () => {
@@ -64,6 +66,19 @@ Deno.test("there are as many as may be and no more; those that are there stay", 
   await want("ann", { maxAgents: 1 });
   await assert.rejects(want("bob", { maxAgents: 1 }), GatewayError);
   assert.equal(await want("ann", { maxAgents: 1 }), "ws-ann");
+});
+
+Deno.test("that there is no room is said in the log, once in a while", async () => {
+  const { want, clock, log } = stage();
+  await want("ann", { maxAgents: 1 });
+  const told = () => log.lines.filter(({ level }) => level === "warn");
+  await assert.rejects(want("bob", { maxAgents: 1 }), GatewayError);
+  await assert.rejects(want("cid", { maxAgents: 1 }), GatewayError);
+  assert.deepEqual(told().map(({ fields }) => fields), [{ agent: "ws-bob", agents: 1 }]);
+  assert.match(told()[0]?.message ?? "", /see dynamicAgentCreation\.maxAgents$/);
+  await clock.advance(60_000);
+  await assert.rejects(want("cid", { maxAgents: 1 }), GatewayError);
+  assert.equal(told().length, 2);
 });
 
 Deno.test("guests take half at most, whoever proves who they are the rest; also after a restart", async () => {

@@ -164,3 +164,31 @@ Deno.test("the log says that the identity service is silent, once a minute, with
   await stage.clock.advance(60_000);
   assert.equal((await come("service_unavailable", false)).length, 2);
 });
+
+Deno.test("how answers are told changes for clients that are connected", async () => {
+  const stage = setChatStage();
+  const link = await open(stage, { senderId: "a" });
+  link.receive(JSON.stringify({ type: "chat.send", content: "hi", messageId: "m1" }));
+  await quiet();
+  stage.chatSettings.manner = { streamMode: "delta", blockChars: 6 };
+  stage.model.call(0).text("one ", "two ", "three").end();
+  await quiet();
+  const said = heard(link).map(({ type, content }) => [type, content]);
+  assert.deepEqual(said, [
+    ["chat.stream", "one "],
+    ["chat.stream", "two "],
+    ["chat.stream", "three"],
+    ["chat.response", "one tw"],
+    ["chat.response", "o thre"],
+    ["chat.response", "e"],
+  ]);
+});
+
+Deno.test("a channel that is off was never started", () => {
+  const stage = setChatStage();
+  const { channel } = stage.chat;
+  assert.equal(channel.state().lastStartAt, stage.clock.now());
+  stage.chatSettings.enabled = false;
+  const { running, lastStartAt } = channel.state();
+  assert.deepEqual([running, lastStartAt], [false, undefined]);
+});

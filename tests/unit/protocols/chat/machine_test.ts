@@ -45,7 +45,7 @@ function message(content: string): ClientFrame {
 
 /** A machine whose client is identified, and the state it is in. */
 function opened(manner: ChatManner = MANNER) {
-  const machine = chatMachine(manner);
+  const machine = chatMachine(() => manner);
   const outcome = { ok: true, value: { kind: "identified", identity: IDENTITY } } as const;
   const call = { kind: "identify" } as const;
   const [first] = machine.open();
@@ -59,7 +59,7 @@ function opened(manner: ChatManner = MANNER) {
 }
 
 Deno.test("a connection is identified first; so much may wait and no more", () => {
-  const machine = chatMachine(MANNER);
+  const machine = chatMachine(() => MANNER);
   let [state, effects] = machine.open();
   assert.deepEqual(told(effects), ["identify"]);
   for (let at = 0; at < MAX_EARLY_MESSAGES; at++) {
