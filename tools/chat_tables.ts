@@ -118,7 +118,7 @@ const LIMITS: readonly Limit[] = [
     "Conversations that a connection hears of",
     MAX_CONVERSATIONS,
     "conversations",
-    "the one it wrote to longest ago gives way",
+    "the one it wrote to longest ago gives way, its user's own never",
   ],
   ["What waits for a slow client", MAX_BUFFERED_BYTES, "bytes", "close 1008 `slow consumer`"],
   [

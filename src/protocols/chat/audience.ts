@@ -4,7 +4,7 @@ import type { ConnectionId } from "../../core/id.ts";
 import { type ChannelPeer, peerName } from "../../ports/channel.ts";
 import type { ChatEvent } from "./machine.ts";
 
-/** Conversations that one connection hears of; the one that it wrote to longest ago gives way. */
+/** Conversations that one connection hears of; the one that it wrote to longest ago gives way, its user's own never. */
 export const MAX_CONVERSATIONS = 64;
 
 /** What a connection is told with; it returns whether the connection may be told that. */
@@ -13,6 +13,8 @@ export type Listener = (event: ChatEvent) => boolean;
 /** A connection that was identified. */
 interface Member {
   readonly listener: Listener;
+  /** The conversation of its own user, by its name. */
+  readonly own: string;
   /** The conversations that it hears of, the newest last. Bounded by {@linkcode MAX_CONVERSATIONS}. */
   readonly conversations: Set<string>;
 }
@@ -28,16 +30,21 @@ export class Audience {
     return this.#members.size;
   }
 
-  /** Tells a connection what concerns it, until the returned function is called. */
-  enter(id: ConnectionId, listener: Listener): () => void {
-    this.#members.set(id, { listener, conversations: new Set() });
+  /** Tells a connection what concerns it, until the returned function is called. `own`: the conversation of its user. */
+  enter(
+    id: ConnectionId,
+    { own, listener }: { readonly own: ChannelPeer; readonly listener: Listener },
+  ): () => void {
+    this.#members.set(id, { listener, own: peerName(own), conversations: new Set() });
+    this.join(id, own);
     return () => this.#leave(id);
   }
 
   /** Lets a connection hear of the conversation with `peer`, once it entered. */
   join(id: ConnectionId, peer: ChannelPeer): void {
-    const conversations = this.#members.get(id)?.conversations;
-    if (conversations === undefined) return;
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    const { conversations, own } = member;
     const name = peerName(peer);
     if (conversations.delete(name)) {
       conversations.add(name);
@@ -45,6 +52,7 @@ export class Audience {
     }
     for (const oldest of conversations) {
       if (conversations.size < MAX_CONVERSATIONS) break;
+      if (oldest === own) continue;
       conversations.delete(oldest);
       this.#part(oldest, id);
     }

@@ -180,15 +180,10 @@ export class ChatHouse implements Channel {
   /** Tells a connection, from now on, what concerns it. `own`: the conversation of its user. */
   enter(
     id: ConnectionId,
-    { own, listener }: {
-      readonly own: ChannelPeer;
-      readonly listener: Listener;
-    },
+    member: { readonly own: ChannelPeer; readonly listener: Listener },
   ): () => void {
-    const leave = this.#audience.enter(id, listener);
     this.#lastConnectedAt = this.options.clock.now();
-    this.join(id, own);
-    return leave;
+    return this.#audience.enter(id, member);
   }
 
   /** Lets a connection hear of a conversation that it writes to. */

@@ -5,6 +5,7 @@ import { Audience, MAX_CONVERSATIONS } from "../../../../src/protocols/chat/audi
 
 const id = (text: string): ConnectionId => checked(text, isConnectionId);
 const group = (name: string): ChannelPeer => ({ kind: "group", id: name, guest: false });
+const own = (name: string): ChannelPeer => ({ kind: "direct", id: name, guest: false });
 const LEAVE = { kind: "leave", reason: "bye" } as const;
 
 /** An audience of connections that keep how often they were told something. */
@@ -18,7 +19,7 @@ function audienceOf(...names: readonly string[]) {
       // The one named so may not be told any more.
       return name !== "void";
     };
-    leave.set(name, audience.enter(id(name), listener));
+    leave.set(name, audience.enter(id(name), { own: own(name), listener }));
   }
   return { audience, told, leave };
 }
@@ -51,11 +52,12 @@ Deno.test("who is not there, or may not be told, was not told", () => {
 
 Deno.test("of too many conversations the one written to longest ago gives way", () => {
   const { audience } = audienceOf("a");
-  for (let at = 0; at < MAX_CONVERSATIONS; at++) audience.join(id("a"), group(`g${at}`));
-  audience.join(id("a"), group("g0"));
+  for (let at = 1; at < MAX_CONVERSATIONS; at++) audience.join(id("a"), group(`g${at}`));
+  audience.join(id("a"), group("g1"));
   audience.join(id("a"), group("one more"));
-  assert.deepEqual(audience.of(peerName(group("g0"))), ["a"]);
-  assert.deepEqual(audience.of(peerName(group("g1"))), []);
-  assert.deepEqual(audience.of(peerName(group("g2"))), ["a"]);
+  assert.deepEqual(audience.of(peerName(own("a"))), ["a"]);
+  assert.deepEqual(audience.of(peerName(group("g1"))), ["a"]);
+  assert.deepEqual(audience.of(peerName(group("g2"))), []);
+  assert.deepEqual(audience.of(peerName(group("g3"))), ["a"]);
   assert.deepEqual(audience.of(peerName(group("one more"))), ["a"]);
 });
