@@ -48,9 +48,10 @@ async function listen(
 ): Promise<readonly Listener[]> {
   // One gate, so that the bounds hold for both.
   const gate = httpGate();
+  const place = hostname.toLowerCase() === "localhost" ? "127.0.0.1" : hostname;
   for (let attempt = 1;; attempt++) {
-    const first = await listenBehind(gate, { ...shared, hostname, port });
-    if (hostname !== "127.0.0.1") return [first];
+    const first = await listenBehind(gate, { ...shared, hostname: place, port });
+    if (place !== "127.0.0.1") return [first];
     try {
       return [first, await listenBehind(gate, { ...shared, hostname: "::1", port: first.port })];
     } catch (error) {
