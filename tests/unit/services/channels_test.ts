@@ -110,8 +110,11 @@ Deno.test("a channel that is off is told as that, not as people who are away", a
   const { channels, mode, sent } = stage();
   mode.enabled = false;
   for (
-    const work of [channels.send(DEFAULT_TENANT, SEND), channels.poll(DEFAULT_TENANT, POLL)]
-  ) assert.match(await refusal(work), /^UNAVAILABLE channel websocket is off; switch it on/);
+    const ask of [
+      () => channels.send(DEFAULT_TENANT, SEND),
+      () => channels.poll(DEFAULT_TENANT, POLL),
+    ]
+  ) assert.match(await refusal(ask()), /^UNAVAILABLE channel websocket is off; switch it on/);
   mode.enabled = true;
   await channels.send(DEFAULT_TENANT, SEND);
   assert.equal(sent.length, 1);
