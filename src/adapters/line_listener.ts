@@ -5,6 +5,7 @@ import { isLoopbackHost } from "../core/host.ts";
 import type { Link } from "../core/link.ts";
 import { ListenError, type Remedy } from "../ports/listener.ts";
 import { acceptAll } from "./accept_loop.ts";
+import { openBoth } from "./both_loopbacks.ts";
 import { listenError } from "./listen_error.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import { type LineHouse, StreamLink } from "./stream_link.ts";
@@ -48,51 +49,71 @@ export interface LineListener {
   stop(graceMs: number): Promise<void>;
 }
 
-/** Starts a listener; rejects with {@linkcode ListenError} when the address cannot be had or is not private. */
+/**
+ * Starts a listener, for loopback on both of its addresses; rejects with {@linkcode ListenError} when the address
+ * cannot be had or is not private.
+ */
 export async function listenLines(options: LineListenOptions): Promise<LineListener> {
   const { address } = options;
   if (address.transport === "unix") {
-    return new Lines(options, { server: await listenUnix(address.path), name: address.path });
+    return new Lines(options, { servers: [await listenUnix(address.path)], name: address.path });
   }
-  const { hostname, port } = address;
+  const { hostname } = address;
   if (!isLoopbackHost(hostname)) {
     throw new ListenError(
       "not-permitted",
-      `cannot listen on ${hostname}:${port}: whoever reaches this port needs no secret, so only loopback addresses will do, such as 127.0.0.1`,
+      `cannot listen on ${hostname}:${address.port}: whoever reaches this port needs no secret, so only loopback addresses will do, such as 127.0.0.1`,
     );
   }
-  let server: Deno.TcpListener;
-  try {
-    server = Deno.listen({ hostname, port });
-  } catch (error) {
-    throw listenError(error, { hostname, port, remedy: options.remedy });
-  }
-  const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return new Lines(options, { server, name: `${shown}:${server.addr.port}` });
+  const open = (hostname: string, port: number): Promise<TcpServer> => {
+    try {
+      const server = Deno.listen({ hostname, port });
+      return Promise.resolve({ server, hostname, port: server.addr.port });
+    } catch (error) {
+      return Promise.reject(listenError(error, { hostname, port, remedy: options.remedy }));
+    }
+  };
+  const tcp = await openBoth(address, {
+    open: ({ hostname, port }) => open(hostname, port),
+    close: ({ server }) => Promise.resolve(server.close()),
+  });
+  const [first] = tcp;
+  const shown = first.hostname.includes(":") ? `[${first.hostname}]` : first.hostname;
+  return new Lines(options, {
+    servers: tcp.map(({ server }) => server),
+    name: `${shown}:${first.port}`,
+  });
+}
+
+/** A port on one address. */
+interface TcpServer {
+  readonly server: Deno.TcpListener;
+  readonly hostname: string;
+  readonly port: number;
 }
 
 class Lines implements LineListener {
   readonly name: string;
   readonly #options: LineListenOptions;
-  readonly #server: Deno.Listener<Deno.TcpConn | Deno.UnixConn>;
+  readonly #servers: readonly Deno.Listener<Deno.TcpConn | Deno.UnixConn>[];
   readonly #links = new Set<StreamLink>();
   readonly #silent = new HandshakeGate(SILENT_BOUNDS);
   readonly #house: LineHouse;
-  readonly #accepting: Promise<void>;
+  readonly #accepting: Promise<unknown>;
   #stopping = false;
   #emptied: (() => void) | undefined;
 
   constructor(
     options: LineListenOptions,
-    { server, name }: {
-      readonly server: Deno.Listener<Deno.TcpConn | Deno.UnixConn>;
+    { servers, name }: {
+      readonly servers: readonly Deno.Listener<Deno.TcpConn | Deno.UnixConn>[];
       readonly name: string;
     },
   ) {
     const { maxLineBytes, lastWord, failed } = options;
     this.name = name;
     this.#options = options;
-    this.#server = server;
+    this.#servers = servers;
     this.#house = {
       maxLineBytes,
       lastWord,
@@ -101,17 +122,20 @@ class Lines implements LineListener {
       turns: new WriteTurns(() => this.#links.size),
       budget: new TurnBudget(),
     };
-    this.#accepting = acceptAll(this.#server, {
-      accept: (stream) => this.#serve(stream),
-      closed: () => this.#stopping,
-      failed: (error) => this.#options.failed(error),
-    });
+    const accepting = servers.map((server) =>
+      acceptAll(server, {
+        accept: (stream) => this.#serve(stream),
+        closed: () => this.#stopping,
+        failed: (error) => this.#options.failed(error),
+      })
+    );
+    this.#accepting = Promise.all(accepting);
   }
 
   async stop(graceMs: number): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
-      this.#server.close();
+      for (const server of this.#servers) server.close();
     }
     await this.#accepting;
     if (this.#links.size > 0) await this.#empty(graceMs);

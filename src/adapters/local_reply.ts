@@ -79,10 +79,10 @@ const RULES: readonly {
       return what.toLowerCase() === "name"
         ? `Nice to meet you, ${
           trimmed(value)
-        }. I will remember your name as long as this conversation lasts.`
+        }. I will remember your name in this conversation. ${FORGETS}`
         : `Noted: your ${what} is ${
           trimmed(value)
-        }. I will remember it as long as this conversation lasts.`;
+        }. I will remember it in this conversation. ${FORGETS}`;
     },
   },
   {
@@ -128,6 +128,9 @@ To talk to a language model, name a provider and a model in clawgate.json, for e
   agents: { defaults: { model: { primary: "ollama/llama3.2" } } },
 }`;
 
+/** What bounds the conversation that a model is given, in words for people. */
+const FORGETS = "When it gets very long, I forget how it began.";
+
 /** `my X is Y` within one sentence. A function, as it is used both once and globally. */
 function statement(flags = "iu"): RegExp {
   return new RegExp(
@@ -160,7 +163,7 @@ function recall(request: ModelRequest, asked: string): string {
   const what = asked.trim();
   const value = remembered(request.messages.slice(0, -1), what);
   if (value === undefined) {
-    return `You have not told me your ${what} in this conversation. Say: my ${what} is …`;
+    return `You have not told me your ${what}, or it was too long ago. Say: my ${what} is …`;
   }
   return what.toLowerCase() === "name" ? `Your name is ${value}.` : `Your ${what} is ${value}.`;
 }

@@ -4,8 +4,16 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
 /** One of {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** Structured detail of a log line. Never a secret: callers leave secrets out, adapters mask what looks like one. */
-export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+/** What a line has of its own; no field may be called so. */
+type OwnName = "time" | "level" | "component" | "message";
+
+/**
+ * Structured detail of a log line. Never a secret: callers leave secrets out, adapters mask what looks like one.
+ * A field with a name of the line's own does not type-check.
+ */
+export type LogFields =
+  & Readonly<Record<string, string | number | boolean | null | undefined>>
+  & { readonly [name in OwnName]?: never };
 
 /** A sink for log lines. Writing never throws and never waits. */
 export interface Log {

@@ -75,7 +75,7 @@ export function logFailure(log: Log, { run, outcome }: { run: LiveRun; outcome: 
     runId: run.runId,
     session: run.terms.sessionKey,
     model: run.model === undefined ? undefined : modelName(run.model),
-    message: outcome.message,
+    reason: outcome.message,
     error: defect ? describeError(outcome.defect) : undefined,
   });
 }

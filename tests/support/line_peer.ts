@@ -3,8 +3,10 @@
 import { PeerStream } from "./peer_stream.ts";
 import type { Parsed } from "./wire_client.ts";
 
-/** Where to connect. */
-export type LineTarget = { readonly port: number } | { readonly path: string };
+/** Where to connect; `hostname` is 127.0.0.1 where it is absent. */
+export type LineTarget =
+  | { readonly hostname?: string; readonly port: number }
+  | { readonly path: string };
 
 /** One connection; `using` drops it. */
 export class LinePeer implements Disposable {
@@ -20,7 +22,7 @@ export class LinePeer implements Disposable {
     return new LinePeer(
       "path" in target
         ? await Deno.connect({ transport: "unix", path: target.path })
-        : await Deno.connect({ hostname: "127.0.0.1", port: target.port }),
+        : await Deno.connect({ hostname: target.hostname ?? "127.0.0.1", port: target.port }),
     );
   }
 

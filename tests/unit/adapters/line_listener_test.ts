@@ -11,6 +11,7 @@ import type { Link } from "../../../src/core/link.ts";
 import { ListenError } from "../../../src/ports/listener.ts";
 import { eventually } from "../../support/deadline.ts";
 import { LinePeer, type LineTarget } from "../../support/line_peer.ts";
+import { hasIpv6 } from "../../support/loopback_ipv6.ts";
 import { inTempFolder, testInTempFolder } from "../../support/temp_folder.ts";
 
 const LOOPBACK = { transport: "tcp", hostname: "127.0.0.1", port: 0 } as const;
@@ -77,6 +78,31 @@ testInTempFolder(
     await assert.rejects(Deno.lstat(path), Deno.errors.NotFound);
   },
 );
+
+for (const hostname of ["127.0.0.1", "localhost"]) {
+  Deno.test({
+    name: `both addresses of loopback are held for ${hostname}, under one bound`,
+    ignore: !hasIpv6(),
+    fn: () =>
+      withListener(async ({ target, listener, links }) => {
+        assert.match(listener.name, /^127\.0\.0\.1:\d+$/);
+        assert.ok("port" in target);
+        for (const address of ["127.0.0.1", "::1"]) {
+          using peer = await LinePeer.open({ ...target, hostname: address });
+          await peer.write("a\n");
+          assert.equal(await peer.line(), "echo a");
+        }
+        assert.equal(links.length, 2);
+        await listener.stop(0);
+        for (const address of ["127.0.0.1", "::1"]) {
+          await assert.rejects(
+            LinePeer.open({ ...target, hostname: address }),
+            Deno.errors.ConnectionRefused,
+          );
+        }
+      }, { address: { transport: "tcp", hostname, port: 0 } }),
+  });
+}
 
 for (const hostname of ["0.0.0.0", "::", "192.0.2.1", "example.org", ""]) {
   Deno.test(`an address that is not loopback is refused: ${JSON.stringify(hostname)}`, async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { localModel } from "../../../src/adapters/local_model.ts";
 import { MAX_COUNT, MAX_ECHO_CHARS } from "../../../src/adapters/local_reply.ts";
+import { MAX_CONVERSATION_MESSAGES } from "../../../src/services/conversation.ts";
 import type { ModelMessage, ModelPart, ModelRequest } from "../../../src/ports/model.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
@@ -64,6 +65,20 @@ test("what the user told is found in the conversation, the latest value winning"
   assert.match(await say(turns(...told, "Noted.", "hi")), /^Hello, John!/);
   const renamed = turns("My name is John", "Hi.", "My name is Jane", "Hi.", "What is my name?");
   assert.equal(await say(renamed), "Your name is Jane.");
+});
+
+test("it promises to remember no longer than it is given what was said", async () => {
+  for (const told of ["My name is John", "my cat is Tom"]) {
+    const answer = await say(turns(told));
+    assert.match(
+      answer,
+      /I will remember .* in this conversation\. When it gets very long, I forget/,
+    );
+    assert.doesNotMatch(answer, /as long as/);
+  }
+  const rest = Array.from({ length: MAX_CONVERSATION_MESSAGES / 2 }, () => ["more", "More."]);
+  const answer = await say(turns(...rest.flat(), "What is my name?"));
+  assert.match(answer, /^You have not told me your name, or it was too long ago\./);
 });
 
 test("what an assistant said is not taken for the user's word", async () => {

@@ -212,7 +212,10 @@ runTest("what the model says of its failure is told; what a defect says is not",
       'user "message r1"',
       `assistant "so far"  ${message}`,
     ]);
-    assert.equal(stage.log.lines.at(-1)?.message, "run failed");
+    const line = stage.log.lines.at(-1);
+    assert.equal(line?.message, "run failed");
+    assert.equal(line?.fields.reason, message);
+    assert.ok(!("message" in line.fields));
     assert.equal(stage.clock.waiting, 0);
   }
 });

@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { openPort } from "../../../src/start/open_port.ts";
+import { hasIpv6 } from "../../support/loopback_ipv6.ts";
 import { MemoryLog } from "../../support/memory_log.ts";
-
-/** Whether this machine has the other address of loopback. */
-function hasIpv6(): boolean {
-  try {
-    Deno.listen({ hostname: "::1", port: 0 }).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 for (const hostname of ["127.0.0.1", "localhost", "LOCALHOST"]) {
   Deno.test({
