@@ -86,7 +86,7 @@ const FRAMES: readonly (readonly [frame: ServerFrame, when: string])[] = [
   ],
   [
     { kind: "error", messageId: "m1", error: "…" },
-    "something failed; without an id where none is known",
+    "something failed; without an id where no message could be read",
   ],
 ];
 

@@ -21,7 +21,7 @@ export function createAccess(
   parts: GatewayParts,
   { hub, settings }: { readonly hub: Hub; readonly settings: Settings<Config> },
 ): Access {
-  const { store, clock, random, keyring } = parts;
+  const { store, clock, random, log, keyring } = parts;
   const options = () => settings.current.gateway.auth;
   const secrets = () => parts.secret(options());
   const checkSecret = secretWatch(secrets, () => {
@@ -29,7 +29,11 @@ export function createAccess(
   });
   settings.onChange(checkSecret);
   return {
-    auth: new Authenticator({ clock, options: () => ({ ...options(), ...secrets() }) }),
+    auth: new Authenticator({
+      clock,
+      options: () => ({ ...options(), ...secrets() }),
+      log: log.child("access"),
+    }),
     devices: new Devices({ store, clock, random, hub, keyring: { secret: keyring } }),
     checkSecret,
   };

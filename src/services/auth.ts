@@ -3,9 +3,11 @@
 import type { Role, Scope } from "../core/access.ts";
 import type { DeviceId } from "../core/id.ts";
 import { network } from "../core/host.ts";
+import { LockNotice } from "../core/lock_notice.ts";
 import type { Peer } from "../core/peer.ts";
 import { FailureLimiter, type FailureLimits } from "../core/rate.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import { cutScopes, type GrantOptions, sharedCeiling, wantedScopes } from "./scope_grant.ts";
 import { sameDigest, secretDigest } from "./secret_digest.ts";
 
@@ -83,15 +85,23 @@ export class Authenticator {
   readonly #local: FailureLimiter;
   readonly #proxies: FailureLimiter;
   readonly #devices: FailureLimiter;
+  readonly #notice: LockNotice;
   #digest: { readonly secret: string; readonly bytes: Promise<Uint8Array> } | undefined;
 
-  constructor(parts: { readonly clock: Clock; readonly options: () => AuthOptions }) {
+  /** `log` is told, in bounds, of who is locked out. */
+  constructor(
+    parts: { readonly clock: Clock; readonly options: () => AuthOptions; readonly log?: Log },
+  ) {
     const now = () => parts.clock.monotonic();
     this.#options = parts.options;
     this.#failures = new FailureLimiter(now, LOCK_OUT);
     this.#local = new FailureLimiter(now, LOCAL_PACE);
     this.#proxies = new FailureLimiter(now, PROXY_LOCK_OUT);
     this.#devices = new FailureLimiter(now, LOCK_OUT);
+    this.#notice = new LockNotice({
+      now,
+      tell: (facts) => parts.log?.write("warn", "locked out after too many wrong secrets", facts),
+    });
   }
 
   /** The settings as they are now. */
@@ -128,9 +138,17 @@ export class Authenticator {
   /** Counts one wrong secret or device token. */
   failed(peer: Peer): void {
     const source = failureSource(peer);
-    if (isOwnProgram(peer)) return void this.#local.fail(source);
-    this.#failures.fail(source);
-    if (peer.forwarded === true) this.#proxies.fail(proxyOf(peer));
+    const { ip: address, claimedIp: claimed } = peer;
+    if (isOwnProgram(peer)) {
+      return this.#notice.failed(source, { lockMs: this.#local.fail(source), facts: { address } });
+    }
+    this.#notice.failed(source, {
+      lockMs: this.#failures.fail(source),
+      facts: { address, claimed, page: peer.origin },
+    });
+    if (peer.forwarded !== true) return;
+    const proxy = proxyOf(peer);
+    this.#notice.failed(proxy, { lockMs: this.#proxies.fail(proxy), facts: { proxy: address } });
   }
 
   /** {@linkcode lockedFor} for a paired device that proved its key. */
@@ -145,7 +163,7 @@ export class Authenticator {
 
   /** Counts one wrong secret or token of a paired device that proved its key. */
   deviceFailed(device: DeviceId): void {
-    this.#devices.fail(device);
+    this.#notice.failed(device, { lockMs: this.#devices.fail(device), facts: { device } });
   }
 
   /**

@@ -42,7 +42,13 @@ export interface ChatMessage {
 
 /** What a message from a client turned out to be. */
 export type ClientFrame =
-  | { readonly kind: "send"; readonly message: ChatMessage; readonly size: number }
+  | {
+    readonly kind: "send";
+    readonly message: ChatMessage;
+    /** What answers it comes with: its own `messageId`, or one made up. */
+    readonly messageId: string;
+    readonly size: number;
+  }
   /** JSON of another shape; `messageId` is what its refusal names, where it can be read. */
   | { readonly kind: "malformed"; readonly messageId?: string; readonly size: number }
   /** No JSON, or JSON that is refused unseen. */
@@ -93,8 +99,11 @@ export const ChatSend = v.object({
   customData: v.nullish(v.custom<Readonly<Record<string, Json>>>(isCustomData)),
 });
 
-/** Reads one message. Binary messages that hold JSON count like text. Never throws. */
-export function decodeFrame(data: string | Uint8Array): ClientFrame {
+/**
+ * Reads one message; `newId` makes an id for one that has none. Binary messages that hold JSON count like text. Never
+ * throws.
+ */
+export function decodeFrame(data: string | Uint8Array, newId: () => string): ClientFrame {
   const size = data.length;
   const parsed = parseJson(data);
   if (!parsed.ok) return { kind: "noise", size };
@@ -104,7 +113,8 @@ export function decodeFrame(data: string | Uint8Array): ClientFrame {
     const readable = typeof id === "string" && id !== "" && id.length <= MAX_FIELD_CHARS;
     return { kind: "malformed", size, ...(readable ? { messageId: id } : {}) };
   }
-  return { kind: "send", message: messageOf(result.output), size };
+  const message = messageOf(result.output);
+  return { kind: "send", message, messageId: message.messageId ?? newId(), size };
 }
 
 /** Writes one frame, with the members of the document and `messageId` where there is one. */

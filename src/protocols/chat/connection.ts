@@ -56,7 +56,7 @@ export class ChatConnection implements Wire<ChatTypes> {
   }
 
   decode(data: string | Uint8Array): ClientFrame {
-    return decodeFrame(data);
+    return decodeFrame(data, this.#house.newId);
   }
 
   encode(frame: ServerFrame): Outgoing {
@@ -102,11 +102,11 @@ export class ChatConnection implements Wire<ChatTypes> {
   }
 
   async #send(
-    { message, identity }: Extract<ChatCall, { kind: "send" }>,
+    { message, messageId, identity }: Extract<ChatCall, { kind: "send" }>,
     scope: CallScope<ChatValue>,
   ): Promise<ChatValue> {
     const house = this.#house;
-    const { inbox, isId, media, random, settings } = house.options;
+    const { inbox, isId, media, settings } = house.options;
     const { auth, ownAgents, media: rules } = settings();
     if (!stillCounts(identity, auth)) throw identityVoid();
     const { sender, peer, lasting } = placeMessage(message, { identity, isId });
@@ -114,7 +114,6 @@ export class ChatConnection implements Wire<ChatTypes> {
     house.charge(rated, { guest: identity.guest, address: this.#arrival.address });
     house.received();
     house.join(this.#id, peer);
-    const messageId = message.messageId ?? random.uuid();
     using held = new DisposableStack();
     if (message.media.length > 0) held.defer(house.pictures.hold(rated));
     const enclosed = await enclose(message, { identity, media, rules });

@@ -3,6 +3,7 @@
 import { type GateBounds, HandshakeGate } from "../../core/handshake_gate.ts";
 import { network } from "../../core/host.ts";
 import type { ConnectionId, TenantId } from "../../core/id.ts";
+import { LockNotice } from "../../core/lock_notice.ts";
 import type { Counter, Metrics } from "../../core/metrics.ts";
 import { FailureLimiter, type FailureLimits, RateLimiter } from "../../core/rate.ts";
 import {
@@ -81,11 +82,14 @@ export class ChatHouse implements Channel {
   /** Bounds the connections that were not identified yet. */
   readonly gate: HandshakeGate = new HandshakeGate(IDENTIFYING_BOUNDS);
   readonly #failures: FailureLimiter;
+  readonly #notice: LockNotice;
   readonly #rate: RateLimiter;
   readonly messages: Counter;
   readonly pictures: PictureHolds = new PictureHolds();
   /** How answers are told now; one function for all connections. */
   readonly manner: () => ChatManner = () => this.options.settings().manner;
+  /** Makes the id of a message that has none; one function for all connections. */
+  readonly newId: () => string = () => this.options.random.uuid();
   /** The connections that were identified, and what each of them hears. */
   readonly #audience = new Audience();
   /** Answers that are awaited; bounded by the runs that may wait. */
@@ -100,10 +104,14 @@ export class ChatHouse implements Channel {
   #lastOutboundAt: number | undefined;
 
   constructor(options: ChatOptions) {
-    const { clock, hub, metrics, tenant } = options;
+    const { clock, hub, log, metrics, tenant } = options;
     this.options = options;
     this.#startedAt = clock.now();
     this.#failures = new FailureLimiter(() => clock.now(), WRONG_TOKENS);
+    this.#notice = new LockNotice({
+      now: () => clock.now(),
+      tell: (facts) => log.write("warn", "locked out after too many wrong tokens", facts),
+    });
     this.#rate = new RateLimiter(() => clock.now());
     hub.observe((whose, event) => {
       if (whose === tenant) this.#hear(event);
@@ -144,7 +152,7 @@ export class ChatHouse implements Channel {
 
   /** Finds out who a client is; throws a `Disconnect` where it may not come in. */
   identify(arrival: Arrival, signal: AbortSignal): Promise<Identity> {
-    const { identities, isId, random, settings } = this.options;
+    const { identities, isId, settings } = this.options;
     const service: IdentityService = {
       verify: async (question, signal) => {
         const answer = await identities.verify(question, signal);
@@ -156,11 +164,21 @@ export class ChatHouse implements Channel {
     return identify(arrival, {
       auth: settings().auth,
       service,
-      failures: this.#failures,
-      newId: () => random.uuid(),
+      failures: {
+        lockedFor: (source) => this.#failures.lockedFor(source),
+        fail: (source) => this.#fail(source),
+      },
+      newId: this.newId,
       isId,
       signal,
     });
+  }
+
+  /** Counts a wrong token; the log says where a lock begins. */
+  #fail(source: string): number {
+    const lockMs = this.#failures.fail(source);
+    this.#notice.failed(source, { lockMs, facts: { address: source } });
+    return lockMs;
   }
 
   /** Says in the log, now and then, that clients stay out for want of the operator's service. */

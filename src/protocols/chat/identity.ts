@@ -42,7 +42,7 @@ export interface IdentityParts {
   readonly auth: AuthSettings;
   readonly service: IdentityService;
   /** Locks out who keeps showing wrong tokens. */
-  readonly failures: FailureLimiter;
+  readonly failures: Pick<FailureLimiter, "lockedFor" | "fail">;
   readonly newId: () => string;
   /** Whether text can be the id of a user. */
   readonly isId: (text: string) => boolean;

@@ -36,7 +36,7 @@ export type ChatCall =
   | { readonly kind: "identify" }
   | {
     readonly kind: "send";
-    readonly messageId: string | undefined;
+    readonly messageId: string;
     readonly message: ChatMessage;
     readonly identity: Identity;
   };
@@ -114,8 +114,7 @@ function receive(state: ChatState, frame: ClientFrame): Next {
   }
   if (frame.kind === "noise") return [state, [failure(undefined, TEXTS.noise)]];
   if (frame.kind === "malformed") return [state, [failure(frame.messageId, TEXTS.malformed)]];
-  const { message } = frame;
-  const { messageId } = message;
+  const { message, messageId } = frame;
   if (state.awaited >= MAX_ANSWERS_AWAITED) {
     const why = `more than ${MAX_ANSWERS_AWAITED} answers are awaited; wait for some`;
     return [state, [failure(messageId, `${TEXTS.failed}: ${why}`)]];
@@ -202,7 +201,7 @@ function refused(error: GatewayError): Act {
   return failure(undefined, error.message);
 }
 
-function refusal(messageId: string | undefined, error: GatewayError | undefined): Act {
+function refusal(messageId: string, error: GatewayError | undefined): Act {
   const told = error !== undefined &&
     (error.code === "INVALID_REQUEST" || error.extras.retryable === true);
   const why = told ? error.message : "the gateway cannot do it now; ask who runs it";

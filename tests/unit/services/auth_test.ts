@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { checked, isDeviceId } from "../../../src/core/id.ts";
 import type { Peer } from "../../../src/core/peer.ts";
 import {
   Authenticator,
@@ -10,6 +11,7 @@ import {
   LOCK_OUT,
   PROXY_LOCK_OUT,
 } from "../../../src/services/auth.ts";
+import { MemoryLog } from "../../support/memory_log.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
 const TOKEN = "a-long-shared-token";
@@ -20,7 +22,8 @@ const ELSEWHERE: Peer = { ip: "192.0.2.7", local: false };
 function authenticator(options: Partial<AuthOptions> = {}) {
   const clock = new ManualClock();
   const settings: AuthOptions = { mode: "token", token: TOKEN, ...options };
-  return { clock, auth: new Authenticator({ clock, options: () => settings }) };
+  const log = new MemoryLog();
+  return { clock, log, auth: new Authenticator({ clock, options: () => settings, log }) };
 }
 
 Deno.test("the secret of the configured mode is the only one that counts", async () => {
@@ -233,4 +236,35 @@ Deno.test("the digest of the gateway's own secret is made once for each secret",
   } finally {
     crypto.subtle.digest = digest;
   }
+});
+
+Deno.test("the log says once who is locked out, and for how long", async () => {
+  const { auth, clock, log } = authenticator();
+  const guess = async (peer: Peer, times: number) => {
+    for (let at = 0; at < times; at++) await auth.authorizeBearer("Bearer wrong-guess", peer);
+  };
+  await guess(ELSEWHERE, LOCK_OUT.failures - 1);
+  assert.deepEqual(log.lines, []);
+  await guess(ELSEWHERE, LOCK_OUT.failures);
+  await guess(PROGRAM, LOCAL_PACE.failures);
+  for (let at = 0; at < 5; at++) {
+    await clock.advance(LOCAL_PACE.lockMs);
+    await guess(PROGRAM, 1);
+  }
+  for (let at = 0; at < LOCK_OUT.failures; at++) {
+    auth.deviceFailed(checked("d".repeat(64), isDeviceId));
+  }
+  const forwarded: Peer = { ip: "192.0.2.1", local: false, forwarded: true };
+  for (let at = 0; at < PROXY_LOCK_OUT.failures; at++) {
+    auth.failed({ ...forwarded, claimedIp: `198.51.100.${at}` });
+  }
+  assert.deepEqual(
+    log.lines.map(({ level, message, fields }) => [level, message, JSON.stringify(fields)]),
+    [
+      { address: "192.0.2.7", seconds: 300 },
+      { address: "127.0.0.1", seconds: 1 },
+      { device: "d".repeat(64), seconds: 300 },
+      { proxy: "192.0.2.1", seconds: 300 },
+    ].map((fields) => ["warn", "locked out after too many wrong secrets", JSON.stringify(fields)]),
+  );
 });

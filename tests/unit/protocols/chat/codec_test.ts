@@ -17,6 +17,10 @@ const RUN = checked("r1", isRunId);
 const send = (more: Readonly<Record<string, unknown>>): string =>
   JSON.stringify({ type: "chat.send", content: "hi", ...more });
 
+function read(data: string | Uint8Array) {
+  return decodeFrame(data, () => "made up");
+}
+
 Deno.test("a message has the members of the document; null and empty count as absent", () => {
   const text = send({
     messageId: "m1",
@@ -34,9 +38,10 @@ Deno.test("a message has the members of the document; null and empty count as ab
     customData: { key: [1] },
     token: "not looked at",
   });
-  assert.deepEqual(decodeFrame(text), {
+  assert.deepEqual(read(text), {
     kind: "send",
     size: text.length,
+    messageId: "m1",
     message: {
       content: "hi",
       messageId: "m1",
@@ -56,7 +61,15 @@ Deno.test("a message has the members of the document; null and empty count as ab
     },
   });
   const bytes = new TextEncoder().encode(text);
-  assert.deepEqual(decodeFrame(bytes), decodeFrame(text));
+  assert.deepEqual(read(bytes), read(text));
+});
+
+Deno.test("a message without an id is answered under one made up", () => {
+  for (const messageId of [undefined, null, ""]) {
+    const decoded = read(JSON.stringify({ type: "chat.send", content: "hi", messageId }));
+    assert.ok(decoded.kind === "send");
+    assert.deepEqual([decoded.messageId, decoded.message.messageId], ["made up", undefined]);
+  }
 });
 
 const MALFORMED: readonly unknown[] = [
@@ -84,10 +97,10 @@ const MALFORMED: readonly unknown[] = [
 Deno.test("JSON of another shape is malformed; its id is read where it can be", () => {
   for (const value of MALFORMED) {
     const text = JSON.stringify(value);
-    assert.deepEqual(decodeFrame(text), { kind: "malformed", size: text.length });
+    assert.deepEqual(read(text), { kind: "malformed", size: text.length });
   }
   const named = JSON.stringify({ type: "chat.send", messageId: "m1" });
-  assert.deepEqual(decodeFrame(named), { kind: "malformed", messageId: "m1", size: named.length });
+  assert.deepEqual(read(named), { kind: "malformed", messageId: "m1", size: named.length });
 });
 
 Deno.test("what is no JSON, or hostile JSON, is noise", () => {
@@ -99,8 +112,8 @@ Deno.test("what is no JSON, or hostile JSON, is noise", () => {
     '"\\ud800"',
     `${"[".repeat(100)}${"]".repeat(100)}`,
   ];
-  for (const text of texts) assert.equal(decodeFrame(text).kind, "noise", text);
-  assert.equal(decodeFrame(Uint8Array.of(0xff, 0xfe)).kind, "noise");
+  for (const text of texts) assert.equal(read(text).kind, "noise", text);
+  assert.equal(read(Uint8Array.of(0xff, 0xfe)).kind, "noise");
 });
 
 Deno.test("frames are written as the document has them", () => {

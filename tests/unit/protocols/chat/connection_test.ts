@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { LINK_HIGH_WATER_BYTES } from "../../../../src/core/outbox.ts";
-import { GUESTS_OF_ADDRESS } from "../../../../src/protocols/chat/connection_house.ts";
+import {
+  GUESTS_OF_ADDRESS,
+  WRONG_TOKENS,
+} from "../../../../src/protocols/chat/connection_house.ts";
 import { MAX_HELD_OF_SENDER } from "../../../../src/protocols/chat/picture_holds.ts";
 import { type ChatStage, setChatStage } from "../../../support/chat_stage.ts";
 import { quiet, type StageLink } from "../../../support/gateway_stage.ts";
@@ -191,4 +194,18 @@ Deno.test("a channel that is off was never started", () => {
   stage.chatSettings.enabled = false;
   const { running, lastStartAt } = channel.state();
   assert.deepEqual([running, lastStartAt], [false, undefined]);
+});
+
+Deno.test("the log says once that an address is locked out for wrong tokens, without a token", async () => {
+  const stage = setChatStage({ enabled: true });
+  for (let at = 0; at < WRONG_TOKENS.failures + 5; at++) {
+    stage.open({ token: `guess-${at}` }, "192.0.2.7");
+    await quiet();
+    stage.questions.at(-1)?.answer({ ok: false, code: "no", refused: true });
+    await quiet();
+  }
+  const lines = stage.log.lines.filter(({ level }) => level === "warn");
+  assert.deepEqual(lines.map(({ message, fields }) => [message, fields]), [
+    ["locked out after too many wrong tokens", { address: "192.0.2.7", seconds: 300 }],
+  ]);
 });

@@ -40,7 +40,7 @@ function told(effects: readonly Effect<ChatTypes>[]): unknown[] {
 }
 
 function message(content: string): ClientFrame {
-  return decodeFrame(JSON.stringify({ type: "chat.send", content, messageId: "m1" }));
+  return decodeFrame(JSON.stringify({ type: "chat.send", content, messageId: "m1" }), () => "new");
 }
 
 /** A machine whose client is identified, and the state it is in. */
