@@ -161,7 +161,7 @@ async function wireAlone(rounds: number): Promise<readonly number[]> {
     metrics: new Metrics(),
     settings: () => settings,
     isId: () => true,
-    port: () => undefined,
+    ownPort: () => ({}),
   });
   const listeners: LinkListener[] = [];
   for (let user = 0; user < USERS; user++) {

@@ -34,8 +34,8 @@ export interface Gateway {
   readonly serveChat?: Serve;
   /** Takes connections whose messages are lines. */
   readonly control: Pick<Control, "accept">;
-  /** The settings in effect, their secrets for the log to leave out, and why the file is not in effect. */
-  readonly settings: Pick<Settings<Config>, "current" | "secrets" | "refusal">;
+  /** The settings in effect, their secrets for the log to leave out, why the file is not in effect, and their changes. */
+  readonly settings: Pick<Settings<Config>, "current" | "secrets" | "refusal" | "onChange">;
   /** Loads what the services need; requests are answered meanwhile. Where it rejects, {@linkcode Gateway.stop} remains. */
   start(): Promise<void>;
   /** Takes in settings and secrets that were changed on disk. Settings that are not valid change nothing. */

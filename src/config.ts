@@ -52,3 +52,10 @@ export {
   type SettingSource,
   type Sourced,
 } from "./config/sources.ts";
+export {
+  portIssues,
+  type PortPlace,
+  portsClash,
+  type WantedPort,
+  wantedPorts,
+} from "./config/wanted_port.ts";

@@ -138,7 +138,7 @@ const LIMITS: readonly Limit[] = [
     "Wrong tokens of one address in a minute",
     WRONG_TOKENS.failures,
     "tokens",
-    `locked out for ${WRONG_TOKENS.lockMs / 60_000} minutes`,
+    `locked out for ${WRONG_TOKENS.lockMs / 60_000} minutes, which the log says`,
   ],
   [
     "Messages of all guests of one address in a minute, in terms of `messagesPerMinute`",

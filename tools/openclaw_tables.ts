@@ -136,7 +136,7 @@ const LIMITS: readonly Limit[] = [
     "Wrong secrets of one source in a minute",
     LOCK_OUT.failures,
     "attempts",
-    `locked out for ${LOCK_OUT.lockMs / 60_000} minutes`,
+    `locked out for ${LOCK_OUT.lockMs / 60_000} minutes, which the log says`,
   ],
   [
     "Difference between `device.signedAt` and the gateway's clock",

@@ -68,13 +68,15 @@ type Accept = (stream: ByteStream, remoteAddress: string) => void;
 /** What accepts connections. */
 interface Server {
   readonly port: number;
-  close(): void;
+  /** Stops accepting; where it gives a promise, the port is free once that resolves. */
+  close(): Promise<void> | void;
 }
 
 /** Accepts plain TCP connections. */
 class TcpServer implements Server {
   readonly port: number;
   readonly #listener: Deno.TcpListener;
+  readonly #accepting: Promise<void>;
   #closed = false;
 
   constructor(options: {
@@ -86,7 +88,7 @@ class TcpServer implements Server {
     const { hostname, port, accept, failed } = options;
     this.#listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
     this.port = this.#listener.addr.port;
-    acceptAll(this.#listener, {
+    this.#accepting = acceptAll(this.#listener, {
       accept: (stream) => {
         stream.setNoDelay(true);
         accept(stream, stream.remoteAddr.hostname);
@@ -96,9 +98,11 @@ class TcpServer implements Server {
     });
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#closed = true;
     this.#listener.close();
+    // The system keeps the port until the accept that waits has ended.
+    return this.#accepting;
   }
 }
 
@@ -149,7 +153,7 @@ class TcpListener implements Listener {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    this.#server?.close();
+    const closed = this.#server?.close();
     for (const requests of this.#requests) requests.finish();
     if (this.#requests.size + this.#sockets.size > 0) {
       const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
@@ -160,12 +164,14 @@ class TcpListener implements Listener {
     this.#watch.stop();
     this.#house.turns.stop();
     this.#house.budget.stop();
+    await closed;
   }
 
   /** Serves a connection until its end. */
   serve(stream: ByteStream, address: string): void {
     if (this.#requests.size + this.#sockets.size >= MAX_CONNECTIONS) return stream.close();
-    const { serve, maxBodyBytes = MAX_BODY_BYTES, tls } = this.#options;
+    const { serve, tls } = this.#options;
+    const maxBodyBytes = this.#options.maxBodyBytes?.() ?? MAX_BODY_BYTES;
     const remoteAddress = plainAddress(address);
     const evict = (): void => {
       leave();

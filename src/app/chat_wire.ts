@@ -26,7 +26,7 @@ export interface ChatWire {
 export function createChatWire(parts: GatewayParts, domain: Domain): ChatWire | undefined {
   if (parts.chat === undefined || domain.chat === undefined) return undefined;
   const { clock, random, log } = parts;
-  const { identities, media, port } = parts.chat;
+  const { identities, media, ownPort } = parts.chat;
   const { agents, hub, metrics, polls, runs, settings } = domain;
   const chat = createChatChannel({
     ...domain.chat,
@@ -41,7 +41,7 @@ export function createChatWire(parts: GatewayParts, domain: Domain): ChatWire | 
     random,
     log: log.child("chat"),
     metrics,
-    port,
+    ownPort,
   });
   settings.onChange(() => {
     if (!chat.settings().enabled) chat.channel.disconnectAll();

@@ -11,6 +11,7 @@ import type { Random } from "../ports/random.ts";
 import type { SettingsFile } from "../ports/settings_file.ts";
 import type { Store } from "../ports/store.ts";
 import type { Workspaces } from "../ports/workspace.ts";
+import type { OwnPort } from "../protocols/chat/mod.ts";
 import type { ServerIdentity } from "../protocols/openclaw/hello.ts";
 import type { SettingOverride } from "../services/settings.ts";
 import type { SettingsCodec } from "../services/settings_codec.ts";
@@ -54,7 +55,7 @@ export interface GatewayParts {
     readonly workspaces: Workspaces;
     readonly overrides: ChatOverrides;
     readonly places: ChatPlaces;
-    /** The channel's own port, once it listens. */
-    readonly port: () => number | undefined;
+    /** How the channel's own port stands now. */
+    readonly ownPort: () => OwnPort;
   };
 }

@@ -1,27 +1,30 @@
 /** Whether the ports of the wires beside the gateway's own can be had, and who has them. */
 
-import type { Config } from "../config.ts";
+import { type PortPlace, portsClash, wantedPorts } from "../config.ts";
+import { hostName } from "../core/host.ts";
 import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
 import type { HostState } from "./host_state.ts";
 import { portHolder } from "./port_holder.ts";
 
-/** A port that the settings ask for, for one wire. */
-interface WantedPort {
-  readonly wire: string;
-  /** The key that changes it. */
-  readonly key: string;
-  readonly port: number;
-}
-
 /** Looks at each port that the settings want; those that are any free one, and sockets, want none. */
 export async function checkPorts(
-  { settings, running, url, anyPort }: Pick<HostState, "settings" | "running" | "url" | "anyPort">,
+  { settings, running, url, exposed, anyPort }: Pick<
+    HostState,
+    "settings" | "running" | "url" | "exposed" | "anyPort"
+  >,
   holderOf: typeof portHolder = portHolder,
 ): Promise<readonly Diagnosis[]> {
-  const main = anyPort ? undefined : Number(new URL(url).port);
+  const { host, port } = new URL(url);
+  const main: PortPlace = {
+    // Which of its addresses others reach is not known.
+    host: exposed ? "0.0.0.0" : hostName(host),
+    port: anyPort ? 0 : Number(port),
+  };
+  const wanted = wantedPorts(settings.config).filter(({ port }) => port !== 0);
   return await Promise.all(
-    wantedPorts(settings.config).map(async ({ wire, key, port }): Promise<Diagnosis> => {
-      if (port === main) {
+    wanted.map(async (place): Promise<Diagnosis> => {
+      const { wire, key, port } = place;
+      if (portsClash(place, main)) {
         const message = `port ${port} is wanted by the gateway and by ${wire}`;
         return broken("port", message, `choose another port with ${key}`);
       }
@@ -30,8 +33,8 @@ export async function checkPorts(
       if (held?.held === false && running !== undefined) {
         return warning(
           "port",
-          `port ${port} of ${wire} is free, so the gateway that runs was started with other settings`,
-          "restart it for these to take effect",
+          `port ${port} of ${wire} is free, although a gateway runs that should have it`,
+          "restart it; if that does not help, its log says why",
         );
       }
       if (held?.held !== true || own) {
@@ -49,16 +52,4 @@ export async function checkPorts(
       );
     }),
   );
-}
-
-function wantedPorts({ control, channels }: Config): readonly WantedPort[] {
-  const wanted: WantedPort[] = [];
-  if (control.enabled && control.path === undefined) {
-    wanted.push({ wire: "the control channel", key: "control.port", port: control.port });
-  }
-  const chat = channels.websocket;
-  if (chat?.enabled === true) {
-    wanted.push({ wire: "the chat channel", key: "channels.websocket.port", port: chat.port });
-  }
-  return wanted.filter(({ port }) => port !== 0);
 }

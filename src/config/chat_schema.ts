@@ -117,7 +117,7 @@ const media = section({
     mark(name(), { label: "Upload folder", help: "Files elsewhere are refused.", host: true }),
   ),
   maxBytes: v.optional(
-    mark(whole(1, 100 * 1024 * 1024), { label: "Largest file", help: "In bytes.", restart: true }),
+    mark(whole(1, 100 * 1024 * 1024), { label: "Largest file", help: "In bytes." }),
     10 * 1024 * 1024,
   ),
   types: v.optional(
@@ -136,13 +136,12 @@ const media = section({
 
 /** `channels.websocket`. */
 export const websocketChannel = section({
-  enabled: v.optional(mark(flag(), { label: "On", restart: true }), true),
-  port: v.optional(mark(whole(0, 65_535), { label: "Port", restart: true }), DEFAULT_CHAT_PORT),
+  enabled: v.optional(mark(flag(), { label: "On" }), true),
+  port: v.optional(mark(whole(0, 65_535), { label: "Port" }), DEFAULT_CHAT_PORT),
   host: v.optional(
     mark(v.pipe(text(), v.check(isHost, "must be an IP address or a host name")), {
       label: "Address",
       help: "Where its port listens; 0.0.0.0 is everywhere.",
-      restart: true,
     }),
     "127.0.0.1",
   ),

@@ -1,7 +1,6 @@
 /** From a plain record to the settings: environment, validation, defaults, warnings. */
 
 import * as v from "valibot";
-import { isLoopbackHost } from "../core/host.ts";
 import { quote } from "../core/quote.ts";
 import type { Json } from "../ports/store.ts";
 import { isObject, valueAt } from "../services/json_value.ts";
@@ -24,6 +23,7 @@ import {
   SETTINGS,
 } from "./setting_tree.ts";
 import { type Gaps, gapsOf } from "./unset_variable.ts";
+import { portsClash } from "./wanted_port.ts";
 
 /** Most issues and most warnings in one answer; the last says how many more there are. */
 export const MAX_SETTINGS_ISSUES = 100;
@@ -158,18 +158,12 @@ function crossIssues(config: Config, { secrets }: Gaps): readonly SettingsIssue[
   }
   const { control, channels: { websocket: chat } } = config;
   const both = control.enabled && control.path === undefined && chat?.enabled === true;
-  if (both && control.port === chat.port && chat.port !== 0 && shareAddress(control, chat)) {
+  if (both && portsClash(control, chat)) {
     const message =
       `is ${chat.port}, which channels.websocket.port has; only one of them can listen there`;
     issues.push({ path: "control.port", message });
   }
   return issues;
-}
-
-/** Whether two that listen on one port are in each other's way. */
-function shareAddress({ host: one }: { host: string }, { host: other }: { host: string }): boolean {
-  const everywhere = [one, other].some((host) => host === "0.0.0.0" || host === "::");
-  return everywhere || one === other || isLoopbackHost(one) && isLoopbackHost(other);
 }
 
 /** Settings that are valid and yet deserve a word. */

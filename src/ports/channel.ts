@@ -18,11 +18,13 @@ export interface OutboundMessage {
 export interface ChannelState {
   readonly enabled: boolean;
   readonly configured: boolean;
+  /** It does all that its settings want of it; {@linkcode ChannelState.lastError} tells what it does not. */
   readonly running: boolean;
   /** Somebody is connected. */
   readonly connected: boolean;
   readonly connections: number;
   readonly port?: number;
+  readonly lastError?: string;
   readonly lastStartAt?: number;
   readonly lastConnectedAt?: number;
   readonly lastInboundAt?: number;

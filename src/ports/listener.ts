@@ -30,8 +30,8 @@ export interface ListenOptions {
    * server may be unable to hold this bound and the next one, and says so.
    */
   readonly maxMessageBytes: number;
-  /** The body of a request longer than this is refused with 413; absent: 1 MiB. */
-  readonly maxBodyBytes?: number;
+  /** The body of a request longer than this is refused with 413; asked at each connection; undefined: 1 MiB. */
+  readonly maxBodyBytes?: () => number | undefined;
   /** Certificate chain and private key as PEM text; absent: connections are not encrypted. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Named where the address cannot be had; absent: the flags of the gateway's own port. */

@@ -1,24 +1,18 @@
-/** The chat channel at the start: what the environment says of it, and its own port. */
+/** The chat channel of these settings: whether it may be opened, and what an operator should know of it. */
 
-import type { Gateway } from "../app.ts";
 import type { Config, Environment, Resolved } from "../config.ts";
 import { type ChatOverrides, chatOverrides } from "../config/chat_options.ts";
-import { isLoopbackHost, reachableHost } from "../core/host.ts";
+import { isLoopbackHost } from "../core/host.ts";
 import { quote } from "../core/quote.ts";
-import type { ListenOptions } from "../ports/listener.ts";
-import type { Log } from "../ports/log.ts";
 import type { MediaFolder } from "../ports/media.ts";
-import { MAX_CHAT_MESSAGE_BYTES } from "../protocols/chat/codec.ts";
-import { openPort } from "./open_port.ts";
+import type { SettingsIssue } from "../services/settings_codec.ts";
 
-/** What a start knows of the channel. */
+/** What is known of the channel. */
 export interface ChatSetup {
   /** Absent: the settings do not name it. */
   readonly settings: Config["channels"]["websocket"];
   /** What the environment says of it. */
   readonly overrides: ChatOverrides;
-  /** Its own port, once it listens. */
-  readonly port: { value: number | undefined };
 }
 
 /** The channel of these settings, or what keeps the gateway from starting with it. */
@@ -26,45 +20,20 @@ export function resolveChat(config: Config, env: Environment): Resolved<ChatSetu
   const { websocket: settings } = config.channels;
   const { overrides, issues } = chatOverrides(env);
   if (issues.length > 0) return { ok: false, issues };
-  const setup: ChatSetup = { settings, overrides, port: { value: undefined } };
-  if (settings === undefined || !settings.enabled) return { ok: true, value: setup };
-  const { host, allowPublicWithoutAuth } = settings;
-  if (isLoopbackHost(host) || asks(setup) || allowPublicWithoutAuth) {
-    return { ok: true, value: setup };
-  }
-  const message = `is ${quote(host)}, where everyone could connect unasked; switch auth on, ` +
-    "listen on 127.0.0.1, or set allowPublicWithoutAuth";
-  return { ok: false, issues: [{ path: "channels.websocket.host", message }] };
+  const setup: ChatSetup = { settings, overrides };
+  const issue = publicIssue(setup);
+  return issue === undefined ? { ok: true, value: setup } : { ok: false, issues: [issue] };
 }
 
-/** Listens until `opened` ends, where the settings want it; resolves to the URL. */
-export async function openChat(
-  { settings, port: ownPort }: ChatSetup,
-  { gateway, log, tls, opened }: {
-    readonly gateway: Pick<Gateway, "serveChat">;
-    readonly log: Log;
-    /** The gateway's own; absent: the port speaks plain HTTP. */
-    readonly tls: ListenOptions["tls"];
-    readonly opened: AsyncDisposableStack;
-  },
-): Promise<string | undefined> {
-  const { serveChat } = gateway;
-  if (settings === undefined || !settings.enabled || serveChat === undefined) return undefined;
-  const { host, port, path, media } = settings;
-  ownPort.value = await openPort({ hostname: host, port }, {
-    name: "the chat listener",
-    remedy: { port: "channels.websocket.port", address: "channels.websocket.host" },
-    serve: serveChat,
-    tls,
-    maxMessageBytes: MAX_CHAT_MESSAGE_BYTES,
-    maxBodyBytes: media.maxBytes,
-    log,
-    opened,
-  });
-  const scheme = tls === undefined ? "ws" : "wss";
-  const url = `${scheme}://${reachableHost(host)}:${ownPort.value}${path}`;
-  log.write("info", "the chat channel is listening", { url });
-  return url;
+/** That everyone could connect unasked, where nobody said that they may. */
+export function publicIssue(setup: ChatSetup): SettingsIssue | undefined {
+  const { settings } = setup;
+  if (settings === undefined || !settings.enabled) return undefined;
+  const { host, allowPublicWithoutAuth } = settings;
+  if (isLoopbackHost(host) || asks(setup) || allowPublicWithoutAuth) return undefined;
+  const message = `is ${quote(host)}, where everyone could connect unasked; switch auth on, ` +
+    "listen on 127.0.0.1, or set allowPublicWithoutAuth";
+  return { path: "channels.websocket.host", message };
 }
 
 /** What an operator of an open channel should know; `host` is where the gateway's own port listens. */

@@ -51,9 +51,9 @@ export async function readTlsFiles({ settings, configPath }: Setup): Promise<Tls
 
 /** Listens until `opened` ends; resolves to the port. */
 export async function openGatewayPort(
-  { serve, configPath, chat }: Setup,
+  { serve, configPath, chat: { overrides } }: Setup,
   { gateway, log, opened, tls }: {
-    readonly gateway: Pick<Gateway, "serve">;
+    readonly gateway: Pick<Gateway, "serve" | "settings">;
     readonly log: Log;
     readonly opened: AsyncDisposableStack;
     readonly tls: TlsFiles | undefined;
@@ -63,7 +63,8 @@ export async function openGatewayPort(
     name: "the listener",
     serve: gateway.serve,
     maxMessageBytes: MAX_PAYLOAD_BYTES,
-    maxBodyBytes: uploadBytes(chat),
+    maxBodyBytes: () =>
+      uploadBytes({ settings: gateway.settings.current.channels.websocket, overrides }),
     tls: tls?.pem,
     log,
     opened,

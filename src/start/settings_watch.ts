@@ -22,6 +22,8 @@ export interface SettingsWatchParts {
   readonly log: Log;
   /** Hears, a line each and once, of what a changed file brings and the gateway does not do. */
   readonly tell: (line: string) => void;
+  /** Takes in what the settings mean for other parts, and gives what an operator should know of that, a line each. */
+  readonly beside: () => Promise<readonly string[]>;
 }
 
 /** Follows the files until the returned function is called. */
@@ -68,7 +70,7 @@ export function watchSettings(parts: SettingsWatchParts): Cancel {
 
 /** What an operator should know of the files as they are, a line each. */
 async function standing(
-  { gateway, place }: SettingsWatchParts,
+  { gateway, place, beside }: SettingsWatchParts,
   reading?: string,
 ): Promise<readonly string[]> {
   const path = escapeText(place.path());
@@ -84,6 +86,7 @@ async function standing(
   for (const [id, unset] of Object.entries(current.models.disabled ?? {})) {
     lines.push(disabledProviderText(id, unset));
   }
+  lines.push(...await beside());
   try {
     const others = await place.passedOver();
     lines.push(...others.map((other) => `${escapeText(other)} is not read, as ${path} is`));

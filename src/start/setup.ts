@@ -5,6 +5,7 @@ import {
   defaultConfig,
   type Environment,
   type Places,
+  portIssues,
   type Resolved,
   resolveServe,
   type ServeFlags,
@@ -53,6 +54,8 @@ export async function readSetup(
   const { config, document } = settings;
   const addresses = machineAddresses();
   const serve = demand(configPath, resolveServe({ flags, env, config, document, addresses }));
+  const clashes = portIssues(config, { host: serve.host.host, port: serve.port.value });
+  if (clashes.length > 0) throw new ConfigurationError(configPath, clashes);
   const paths = statePaths(stateDir);
   return {
     flags,

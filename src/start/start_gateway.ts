@@ -26,8 +26,10 @@ import {
 } from "../config.ts";
 import { reachableHost } from "../core/host.ts";
 import { LOG_LEVELS, type LogLevel } from "../ports/log.ts";
+import type { OwnPort } from "../protocols/chat/mod.ts";
 import { VERSION } from "../version.ts";
-import { chatMedia, openChat } from "./chat_listener.ts";
+import { ChatDoor } from "./chat_door.ts";
+import { chatMedia } from "./chat_listener.ts";
 import { openControl } from "./control_listener.ts";
 import { openGatewayPort, readTlsFiles } from "./gateway_listener.ts";
 import { watchSettings } from "./settings_watch.ts";
@@ -55,7 +57,7 @@ export interface RunningGateway {
   readonly url: string;
   /** The address that it is bound to; `0.0.0.0` and `::` are those of every interface. */
   readonly host: string;
-  /** Where the chat channel's own port is, e.g. `ws://127.0.0.1:18800/ws`; absent: it is off. */
+  /** Where the chat channel's own port is now, e.g. `ws://127.0.0.1:18800/ws`; absent: it is closed. */
   readonly chat?: string;
   /** Where the control channel is, such as `127.0.0.1:18791` or the path of a socket; absent: it is off. */
   readonly control?: string;
@@ -90,13 +92,29 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   const lock = opened.use(await lockStateFolder(stateDir));
   const setup = await readSetup(stateDir, { flags, env, places });
   const secrets = await openSecrets(setup);
-  const parts = await openGateway(setup, { secrets, opened, console: options.console === true });
+  const doors: { chat?: ChatDoor } = {};
+  const parts = await openGateway(setup, {
+    secrets,
+    opened,
+    console: options.console === true,
+    ownPort: () => doors.chat?.state ?? {},
+  });
   const { gateway, log } = parts;
   const tls = await readTlsFiles(setup);
   const port = await openGatewayPort(setup, { ...parts, opened, tls });
-  const chat = await openChat(setup.chat, { ...parts, tls: tls?.pem, opened });
-  const control = await openControl({ ...parts, ...setup }, opened);
   const { host } = setup.serve.host;
+  const chat = doors.chat = opened.use(
+    await ChatDoor.open({
+      serve: gateway.serveChat,
+      log,
+      config: () => gateway.settings.current,
+      overrides: setup.chat.overrides,
+      gateway: { host, port },
+      tls: tls?.pem,
+    }),
+  );
+  opened.defer(gateway.settings.onChange(() => void chat.follow()));
+  const control = await openControl({ ...parts, ...setup }, opened);
   const scheme = tls === undefined ? "ws" : "wss";
   await lock.announce({ scheme, host, port });
   const unwatch = watchSettings({
@@ -108,6 +126,10 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
     guard: secrets.guard,
     clock: systemClock,
     tell: options.tell ?? (() => {}),
+    beside: async () => {
+      await chat.follow();
+      return chat.lines();
+    },
   });
   opened.defer(unwatch);
 
@@ -135,7 +157,9 @@ export async function startGateway(options: StartOptions = {}): Promise<RunningG
   return {
     url,
     host,
-    chat,
+    get chat() {
+      return chat.url;
+    },
     control: control?.address,
     stateDir,
     configPath: setup.configPath,
@@ -178,7 +202,9 @@ interface Parts {
 /** Opens log and store, which `opened` closes, and makes the gateway of them. */
 async function openGateway(
   setup: Setup,
-  { secrets, opened, console }: {
+  { secrets, opened, console, ownPort }: {
+    /** How the chat channel's own port stands. */
+    readonly ownPort: () => OwnPort;
     readonly secrets: Secrets;
     readonly opened: AsyncDisposableStack;
     readonly console: boolean;
@@ -233,7 +259,7 @@ async function openGateway(
       workspaces: diskWorkspaces(),
       overrides: setup.chat.overrides,
       places: { stateDir, home: env.HOME ?? env.USERPROFILE ?? "~" },
-      port: () => setup.chat.port.value,
+      ownPort,
     },
   });
   inEffect = gateway.settings;

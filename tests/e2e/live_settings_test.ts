@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { ChatClient } from "../support/chat_client.ts";
 import { eventually } from "../support/deadline.ts";
 import { GatewayProcess, runProgram } from "../support/gateway_process.ts";
 import { inTempFolder } from "../support/temp_folder.ts";
@@ -126,3 +127,65 @@ Deno.test("health tells a changed setting and a changed session in its next answ
     assert.equal(refusal.code, "INVALID_REQUEST");
     assert.equal((await health()).sessions.count, 1);
   }));
+
+Deno.test("the chat channel is switched on, off and on again with its own port, as its status tells", () =>
+  inGateway({ "clawgate.json": "{}" }, async ({ client, printed, write }) => {
+    const port = freePort();
+    const account = async () =>
+      (await client.call("channels.status", {})).channelAccounts.websocket[0];
+    const stands = (running: boolean, at: number | null) =>
+      eventually(async () => {
+        const { enabled, port, ...rest } = await account();
+        return enabled === running && rest.running === running && port === at;
+      }, `the status of a channel that is ${running ? "on" : "off"}`);
+    const url = `ws://127.0.0.1:${port}/ws?senderId=ann`;
+    const websocket = { port, auth: { enabled: false } };
+    const settings = (more = {}) =>
+      JSON.stringify({ channels: { websocket: { ...websocket, ...more } } });
+    for (let time = 0; time < 2; time++) {
+      await write("clawgate.json", settings());
+      await stands(true, port);
+      const chat = await ChatClient.open(url);
+      assert.match(await chat.ask("hello"), /^Hello/);
+      await write("clawgate.json", settings({ enabled: false }));
+      assert.equal((await chat.end()).code, 1000);
+      await stands(false, null);
+      await assert.rejects(
+        Deno.connect({ hostname: "127.0.0.1", port }),
+        Deno.errors.ConnectionRefused,
+      );
+    }
+    const { hash } = await client.call("config.get", {});
+    const raw = '{"channels":{"websocket":{"enabled":true}}}';
+    const { restart } = await client.call("config.patch", { raw, baseHash: hash });
+    assert.equal(restart.required, false);
+    await stands(true, port);
+    // A file of more than the bodies that a gateway without the channel takes.
+    const response = await fetch(`${url.replace(/^ws/, "http").replace("?", "/media?")}`, {
+      method: "POST",
+      headers: { "content-type": "text/plain" },
+      body: "x".repeat(2 * 1024 * 1024),
+    });
+    assert.deepEqual([response.status, (await response.json()).size], [201, 2 * 1024 * 1024]);
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await write("clawgate.json", settings({ port: taken.addr.port }));
+    const { lastError } = await eventually(async () => {
+      const now = await account();
+      return now.lastError === undefined ? undefined : now;
+    }, "the status of a port that another program has");
+    assert.match(lastError, /another program has the port/);
+    assert.deepEqual([(await account()).running, (await account()).port], [false, null]);
+    await eventually(
+      () =>
+        printed().some((line) =>
+          line === `settings: the chat channel's own port is closed: ${lastError}`
+        ),
+      "the line that tells of it",
+    );
+  }));
+
+/** A port that nobody has. */
+function freePort(): number {
+  using probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return probe.addr.port;
+}

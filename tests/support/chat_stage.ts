@@ -102,7 +102,7 @@ export function setChatStage(auth: Partial<ChatSettings["auth"]> = {}): ChatStag
     log,
     metrics: new Metrics(),
     settings: () => chatSettings,
-    port: () => 18_800,
+    ownPort: () => ({ port: 18_800 }),
   });
   return {
     ...stage,

@@ -27,7 +27,7 @@ import { type Arrival, identify, type Identity } from "./identity.ts";
 import type { ChatManner } from "./machine.ts";
 import { tooMany } from "./message.ts";
 import { PictureHolds } from "./picture_holds.ts";
-import type { ChatSettings } from "./settings.ts";
+import type { ChatSettings, OwnPort } from "./settings.ts";
 import { TEXTS } from "./texts.ts";
 
 /** Pause between two lines of the log that say the same of the identity service, in milliseconds. */
@@ -60,8 +60,8 @@ export interface ChatOptions {
   readonly settings: () => ChatSettings;
   /** Whether text can be the id of a user or a group. */
   readonly isId: (text: string) => boolean;
-  /** The channel's own port, once it listens. */
-  readonly port: () => number | undefined;
+  /** How the channel's own port stands now. */
+  readonly ownPort: () => OwnPort;
 }
 
 /** Whose message a run answers. */
@@ -262,14 +262,15 @@ export class ChatHouse implements Channel {
 
   state(): ChannelState {
     const { enabled, configured } = this.options.settings();
-    const port = this.options.port();
+    const { port, problem } = this.options.ownPort();
     return {
       enabled,
       configured,
-      running: enabled,
+      running: enabled && problem === undefined,
       connected: this.#audience.size > 0,
       connections: this.#connections,
       ...(port === undefined ? {} : { port }),
+      ...(problem === undefined ? {} : { lastError: problem }),
       ...(enabled ? { lastStartAt: this.#startedAt } : {}),
       ...(this.#lastConnectedAt === undefined ? {} : { lastConnectedAt: this.#lastConnectedAt }),
       ...(this.#lastInboundAt === undefined ? {} : { lastInboundAt: this.#lastInboundAt }),

@@ -12,7 +12,7 @@ import type { ChatSettings } from "./settings.ts";
 
 export { MediaRefused } from "../../ports/media.ts";
 export type { ChatOptions } from "./connection_house.ts";
-export type { ChatSettings } from "./settings.ts";
+export type { ChatSettings, OwnPort } from "./settings.ts";
 
 /** Connections that the channel serves at once; one more is turned away. */
 export const MAX_CONNECTIONS = 20_000;

@@ -24,3 +24,11 @@ export interface ChatSettings {
   readonly media: MediaRules;
   readonly configured: boolean;
 }
+
+/** How the channel's own port stands. Neither member: it has none, or is off. */
+export interface OwnPort {
+  /** Where it listens. */
+  readonly port?: number;
+  /** Why it does not listen, although the settings want it to. */
+  readonly problem?: string;
+}

@@ -70,7 +70,7 @@ export async function withListener(
     serve,
     failed: (error) => failures.push(error),
     maxMessageBytes: MAX_MESSAGE_BYTES,
-    maxBodyBytes: MAX_BODY_BYTES,
+    maxBodyBytes: () => MAX_BODY_BYTES,
     ...others,
   });
   try {

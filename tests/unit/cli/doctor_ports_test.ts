@@ -15,7 +15,13 @@ async function findings(
   const { config, warnings, issues } = parseConfig(settings, { env: {} });
   assert.deepEqual(issues, []);
   const found = await checkPorts(
-    { settings: { config, warnings, issues: [] }, running, url: URL_OF_GATEWAY, anyPort: false },
+    {
+      settings: { config, warnings, issues: [] },
+      running,
+      url: URL_OF_GATEWAY,
+      exposed: false,
+      anyPort: false,
+    },
     () => Promise.resolve(held),
   );
   return found.map(({ finding, message, fix }) => [finding, message, fix]);
@@ -72,10 +78,16 @@ Deno.test("a port that the gateway itself has is told, whoever holds it", async 
   }
 });
 
+Deno.test("the gateway's own port is nobody's trouble on an address that it does not have", async () => {
+  const settings = { channels: { websocket: { host: "192.0.2.1", port: 7_000 } } };
+  const found = await findings(settings, FREE, { runs: false });
+  assert.deepEqual(found.map(([finding]) => finding), ["fine"]);
+});
+
 Deno.test("a port that the running gateway should have and has not is told", async () => {
   assert.deepEqual(await findings(CONTROL, FREE), [[
     "warning",
-    "port 18791 of the control channel is free, so the gateway that runs was started with other settings",
-    "restart it for these to take effect",
+    "port 18791 of the control channel is free, although a gateway runs that should have it",
+    "restart it; if that does not help, its log says why",
   ]]);
 });

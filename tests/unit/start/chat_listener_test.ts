@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../../src/config/parse.ts";
-import { ListenError } from "../../../src/ports/listener.ts";
-import {
-  chatExposure,
-  openChat,
-  resolveChat,
-  uploadBytes,
-} from "../../../src/start/chat_listener.ts";
-import { MemoryLog } from "../../support/memory_log.ts";
+import { chatExposure, resolveChat, uploadBytes } from "../../../src/start/chat_listener.ts";
 
 function config(websocket: unknown) {
   const parsed = parseConfig({ channels: websocket === undefined ? {} : { websocket } }, {
@@ -67,17 +60,4 @@ Deno.test("bodies may be as large as files where the channel is on", () => {
   assert.equal(of({ media: { maxBytes: 5 } }), 5);
   assert.equal(of({ enabled: false }), undefined);
   assert.equal(of(undefined), undefined);
-});
-
-Deno.test("a port that another program has is told with the setting that changes it", async () => {
-  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await using opened = new AsyncDisposableStack();
-  const setup = resolveChat(config({ port: taken.addr.port }), {});
-  assert.ok(setup.ok);
-  const gateway = { serveChat: () => new Response() };
-  await assert.rejects(
-    openChat(setup.value, { gateway, log: new MemoryLog(), tls: undefined, opened }),
-    (error) =>
-      error instanceof ListenError && /with channels\.websocket\.port,/.test(error.message),
-  );
 });

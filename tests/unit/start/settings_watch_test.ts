@@ -49,6 +49,7 @@ async function follow(folder: string, options: { readonly named?: string } = {})
     clock,
     log,
     tell: (line) => told.push(line),
+    beside: () => Promise.resolve([]),
   });
   const look = async (): Promise<readonly string[]> => {
     await clock.advance(WATCH_INTERVAL_MS);

@@ -3,6 +3,7 @@ import { SecretFileError } from "../../../src/adapters/disk_secret.ts";
 import { lockHolder, lockStateFolder } from "../../../src/adapters/state_lock.ts";
 import { type StatePaths, statePaths } from "../../../src/config/state_files.ts";
 import { ListenError } from "../../../src/ports/listener.ts";
+import { ConfigurationError } from "../../../src/start/setup.ts";
 import { startGateway } from "../../../src/start/start_gateway.ts";
 import { inTempFolder } from "../../support/temp_folder.ts";
 
@@ -71,4 +72,25 @@ Deno.test("a gateway that listens says where in its lock, for as long as it runs
       await gateway.stop("test over");
     }
     assert.equal(await lockHolder(stateDir), undefined);
+  }));
+
+Deno.test("a start whose chat channel wants the gateway's own port says so, wherever that comes from", () =>
+  inTempFolder(async (stateDir) => {
+    const write = (text: string) => Deno.writeTextFile(`${stateDir}/clawgate.json`, text);
+    const issues = async (port?: string) => {
+      const flags = { stateDir, ...(port === undefined ? {} : { port }) };
+      const error = await startGateway({ flags }).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      assert.ok(error instanceof ConfigurationError, String(error));
+      return error.issues.map(({ path, message }) => `${path} ${message}`);
+    };
+    const told = [
+      "channels.websocket.port is 18800, which is the gateway's own port; choose another",
+    ];
+    await write("{ channels: { websocket: {} } }");
+    assert.deepEqual(await issues("18800"), told);
+    await write("{ gateway: { port: 18800 }, channels: { websocket: {} } }");
+    assert.deepEqual(await issues(), told);
   }));

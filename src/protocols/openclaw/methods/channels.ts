@@ -27,6 +27,7 @@ const ChannelAccount = v.object({
   connected: v.boolean(),
   connections: v.number(),
   port: v.nullable(v.number()),
+  lastError: v.optional(v.string()),
   lastStartAt: v.optional(v.number()),
   lastConnectedAt: v.optional(v.number()),
   lastInboundAt: v.optional(v.number()),
