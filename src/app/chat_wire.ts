@@ -43,8 +43,12 @@ export function createChatWire(parts: GatewayParts, domain: Domain): ChatWire | 
     metrics,
     ownPort,
   });
+  let on = chat.settings().enabled;
   settings.onChange(() => {
-    if (!chat.settings().enabled) chat.channel.disconnectAll();
+    const before = on;
+    on = chat.settings().enabled;
+    if (on && !before) chat.begin();
+    if (!on) chat.channel.disconnectAll();
   });
   const door = createDoor(parts, settings);
   const routes: ChatRouteOptions = {

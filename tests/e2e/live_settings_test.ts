@@ -143,8 +143,10 @@ Deno.test("the chat channel is switched on, off and on again with its own port, 
     const settings = (more = {}) =>
       JSON.stringify({ channels: { websocket: { ...websocket, ...more } } });
     for (let time = 0; time < 2; time++) {
+      const { ts: before } = await client.call("channels.status", {});
       await write("clawgate.json", settings());
       await stands(true, port);
+      assert.ok((await account()).lastStartAt >= before);
       const chat = await ChatClient.open(url);
       assert.match(await chat.ask("hello"), /^Hello/);
       await write("clawgate.json", settings({ enabled: false }));

@@ -96,7 +96,7 @@ export class ChatHouse implements Channel {
   readonly #watches = new Map<RunId, Watch>();
   /** Connections by the network that they come from. */
   readonly #addresses = new Map<string, number>();
-  readonly #startedAt: number;
+  #startedAt: number;
   #connections = 0;
   #silenceToldAt: number | undefined;
   #lastConnectedAt: number | undefined;
@@ -127,6 +127,11 @@ export class ChatHouse implements Channel {
   /** Connections that are open, those that were not identified yet included. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Notes that the channel was switched on again. */
+  begin(): void {
+    this.#startedAt = this.options.clock.now();
   }
 
   // Connections.

@@ -32,6 +32,8 @@ export interface Upload {
 export interface Chat {
   readonly channel: Channel;
   settings(): ChatSettings;
+  /** Notes that it was switched on again. */
+  begin(): void;
   /** Serves one connection until it closes; `shown` are the parameters of its URL. */
   accept(
     link: Link,
@@ -52,6 +54,7 @@ export function createChat(options: ChatOptions): Chat {
   return {
     channel: house,
     settings,
+    begin: () => house.begin(),
     accept(link, { peer, shown }) {
       const full = house.connections >= MAX_CONNECTIONS;
       if (full || !house.arrive(peer.ip)) return link.close(1013, "too many connections");
