@@ -102,9 +102,10 @@ const FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
 
 /**
- * Opens the store and brings an older database to the newest layout; its size does not matter. The file
- * and its companions (`-wal`, `-shm`) are readable by their owner alone, as is a folder made for them.
- * Several processes may have the same file open. Throws {@linkcode StoreUnavailable}.
+ * Opens the store and brings an older database to the newest layout, also one that is larger than `maxBytes`: while
+ * that goes on, some seconds for each gigabyte, it may need four times its size of the disk. The file and its companions
+ * (`-wal`, `-shm`) are readable by their owner alone, as is a folder made for them. Several processes may have the same
+ * file open. Throws {@linkcode StoreUnavailable}.
  */
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   const path = resolvePath(options.path);

@@ -44,8 +44,11 @@ function put(
   }
   const revision = revisionOf(expect);
   let changed: number;
-  if (revision === 0) changed = statements.run(SQL.create, ...place, ...content);
-  else if (typeof expect === "number") {
+  if (revision === 0) {
+    // What is not there has no tag either.
+    const untagged = typeof expect === "number" || expect.tag === undefined;
+    changed = untagged ? statements.run(SQL.create, ...place, ...content) : 0;
+  } else if (typeof expect === "number") {
     changed = statements.run(SQL.replace, ...content, ...place, revision);
   } else {
     changed = statements.run(SQL.replaceTagged, ...content, ...place, revision, expect.tag ?? null);

@@ -10,7 +10,10 @@ export function pooledRandom(): Random {
   const pool = new Uint8Array(POOL_BYTES);
   let used = POOL_BYTES;
   const hex = (bytes: number): string => {
-    if (bytes > POOL_BYTES) return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+    // Neither more than the pool holds nor what is no size may move its place: bytes that were wiped would come next.
+    if (!Number.isInteger(bytes) || bytes < 0 || bytes > POOL_BYTES) {
+      return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+    }
     if (used + bytes > POOL_BYTES) {
       crypto.getRandomValues(pool);
       used = 0;

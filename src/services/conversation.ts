@@ -59,7 +59,7 @@ export function toConversation(
   if (told !== undefined && own === messages.at(-1) && waiting.size === 0 && chars <= limit) {
     return [...told, question(own, newestPictures([], own))];
   }
-  const turns = toTurns(messages, { runId, waiting });
+  const turns = toTurns(messages, { own, waiting });
   const kept = chars <= limit ? turns : newestTurns(turns, limit - questionChars(own));
   const pictures = newestPictures(kept, own);
   const conversation: ModelMessage[] = [];
@@ -121,13 +121,17 @@ export function labelled(text: string, label: string | undefined): string {
 /** Answers join the message of their run; what belongs to no run joins the message before it. */
 function toTurns(
   messages: readonly TranscriptMessage[],
-  { runId: own, waiting }: Pick<ConversationOptions, "runId" | "waiting">,
+  { own, waiting }: {
+    readonly own: TranscriptMessage;
+    readonly waiting: ConversationOptions["waiting"];
+  },
 ): readonly Turn[] {
   const turns: Turn[] = [];
   let last: Turn | undefined;
   for (const message of messages) {
     const { role, runId } = message;
-    if (runId !== undefined && (runId === own || waiting.has(runId))) continue;
+    // An earlier run may have had the same name: what was said in it stays said.
+    if (message === own || runId !== undefined && waiting.has(runId)) continue;
     if (role === "user") {
       last = { user: message };
       turns.push(last);

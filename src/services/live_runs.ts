@@ -23,7 +23,7 @@ export class LiveRuns {
   }
 
   /** Those of the same session, itself included, oldest first. */
-  besides(run: LiveRun): Iterable<LiveRun> {
+  ofSameSession(run: LiveRun): Iterable<LiveRun> {
     return this.#bySession.get(run.session) ?? [];
   }
 

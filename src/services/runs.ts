@@ -294,7 +294,7 @@ export class Runs {
   /** The runs of its session whose messages are stored but were not said yet. */
   #waitingBehind(run: LiveRun): ReadonlySet<string> {
     const waiting = new Set<string>();
-    for (const { runId, phase } of this.#live.besides(run)) {
+    for (const { runId, phase } of this.#live.ofSameSession(run)) {
       if (phase === "waiting" || phase === "claiming") waiting.add(runId);
     }
     return waiting;
@@ -306,7 +306,7 @@ export class Runs {
    */
   #isLast(run: LiveRun): boolean {
     run.closed = true;
-    for (const { closed, phase } of this.#live.besides(run)) {
+    for (const { closed, phase } of this.#live.ofSameSession(run)) {
       if (!closed && phase !== "claiming") return false;
     }
     return true;

@@ -166,6 +166,9 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
 
   test("expect with a tag tells a record from one that was made anew and has come as far", async (store) => {
     const key = session("a");
+    const absent = { revision: 0, tag: "old" };
+    await assert.rejects(store.commit([put("a", { tag: "old", expect: absent })]), StoreConflict);
+    await assert.rejects(store.commit([{ op: "remove", key, expect: absent }]), StoreConflict);
     await store.commit([put("a", { tag: "old", expect: { revision: 0 } })]);
     assert.deepEqual(
       await store.commit([put("a", { tag: "new", expect: { revision: 1, tag: "old" } })]),

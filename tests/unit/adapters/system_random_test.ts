@@ -16,3 +16,18 @@ Deno.test("bytes have the length that was asked for and do not come twice, howev
   assert.equal(seen.size, asked);
   assert.equal(random.hex(0), "");
 });
+
+for (const size of [-8, NaN, 2.5, Infinity]) {
+  Deno.test(`after ${size} bytes were asked for, others are as good as before`, () => {
+    const random = pooledRandom();
+    random.hex(8);
+    try {
+      assert.ok(random.hex(size).length <= 4);
+    } catch (error) {
+      assert.ok(error instanceof RangeError);
+    }
+    const texts = Array.from({ length: 4 }, () => random.hex(8));
+    for (const text of texts) assert.match(text, /^(?!0{8})[0-9a-f]{16}$/);
+    assert.equal(new Set(texts).size, 4);
+  });
+}

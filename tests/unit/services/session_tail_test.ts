@@ -82,7 +82,7 @@ Deno.test("a conversation made as it grows is the one that is made anew, whateve
     fc.record({
       role: fc.constantFrom<TranscriptMessage["role"][]>("user", "assistant", "system"),
       text: fc.constantFrom("", "a", "b"),
-      runId: fc.constantFrom(undefined, "1", "2", "3"),
+      runId: fc.constantFrom(undefined, "1", "2", "3", "own"),
       label: fc.constantFrom(undefined, undefined, undefined, "note"),
       images: fc.constantFrom(undefined, undefined, undefined, [{
         mimeType: "image/png",
@@ -92,7 +92,7 @@ Deno.test("a conversation made as it grows is the one that is made anew, whateve
     { maxLength: 12 },
   );
   const turns = fc.array(
-    fc.record({ text: fc.constantFrom("", "a"), runId: fc.constantFrom("1", "2") }),
+    fc.record({ text: fc.constantFrom("", "a"), runId: fc.constantFrom("1", "2", "own") }),
     { maxLength: 6 },
   ).map((each) =>
     each.flatMap(({ text, runId }) => [
