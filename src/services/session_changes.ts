@@ -109,7 +109,7 @@ export class SessionChanges {
   /** Adds messages; makes the session when it does not exist. */
   append(
     target: SessionName,
-    { messages, change, run, stored: told, owed, alongside = [] }: Addition,
+    { messages, change, run, stored: committed, owed, alongside = [] }: Addition,
   ): Promise<Appended> {
     const { records, random, clock, life } = this.#parts;
     const { tenant, key } = target;
@@ -137,7 +137,7 @@ export class SessionChanges {
       const result = { entry, messages: added };
       return { writes, result, appends: result };
     };
-    return this.#change(target, plan, { owed, presumes: true, told });
+    return this.#change(target, plan, { owed, presumes: true, committed });
   }
 
   /** Changes settings; makes the session when it does not exist. */
@@ -228,7 +228,7 @@ export class SessionChanges {
   #change<T>(
     target: SessionName,
     plan: (found: Found) => Plan<T> | Promise<Plan<T>>,
-    { owed, presumes = false, told }: Manner<T> = {},
+    { owed, presumes = false, committed }: Manner<T> = {},
   ): Promise<T> {
     const { tenant, key } = target;
     const { cache } = this.#parts;
@@ -253,7 +253,7 @@ export class SessionChanges {
           const { appends } = planned;
           if (appends === undefined) cache.forget(target);
           else cache.added(target, { ...appends, base: found.revision, revision });
-          told?.(planned.result);
+          committed?.(planned.result);
           return planned.result;
         } catch (error) {
           cache.forget(target);
@@ -366,7 +366,7 @@ interface Manner<T> {
    */
   readonly presumes?: boolean;
   /** Told of the result before the next change begins. */
-  readonly told?: (result: T) => void;
+  readonly committed?: (result: T) => void;
 }
 
 /** What a change begins with. */

@@ -1,6 +1,7 @@
 /** What is stored of a session and of a message in it. */
 
 import * as v from "valibot";
+import { isJsonObject } from "../core/json.ts";
 import type { ModelImage, ModelUsage } from "../ports/model.ts";
 import type { Json, WritableJson } from "../ports/store.ts";
 
@@ -94,8 +95,8 @@ export const TranscriptMessageSchema = v.object({
   images: v.optional(
     v.pipe(v.array(v.object({ mimeType: v.string(), base64: v.string() })), v.readonly()),
   ),
-  /** Facts that came with it, apart from what was said. */
-  context: v.optional(v.record(v.string(), v.custom<Json>((value) => value !== undefined))),
+  /** Facts that came with it, apart from what was said; no `record`, which leaves members of some names out. */
+  context: v.optional(v.custom<Readonly<Record<string, Json>>>(isJsonObject)),
   model: text,
   provider: text,
   usage: v.optional(usageSchema),

@@ -204,3 +204,13 @@ Deno.test("what the store cuts is known as it was cut", async () => {
   });
   assert.deepEqual(await sessions.get(tenant, main), await neighbour.get(tenant, main));
 });
+
+Deno.test("what came with a message is the same from memory and from the store, whatever its members are called", async () => {
+  const { sessions, neighbour } = counted();
+  const text = '{"constructor":1,"prototype":{"__proto__":2},"__proto__":[3],"plain":null}';
+  await sessions.append(tenant, main, { messages: [{ ...said("1"), context: JSON.parse(text) }] });
+  for (const each of [sessions, neighbour]) {
+    const { messages } = await each.history(tenant, main, { limit: 1 });
+    assert.equal(JSON.stringify(messages[0]?.context), text);
+  }
+});
