@@ -22,7 +22,11 @@ const order = fc.oneof(
   fc.integer({ min: -2, max: 2 }),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
 );
-const expected = fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined, freq: 2 });
+const revision = fc.integer({ min: 0, max: 3 });
+const expected = fc.option(
+  fc.oneof(revision, fc.record({ revision, tag: fc.option(tag, { nil: undefined }) })),
+  { nil: undefined, freq: 2 },
+);
 const through = fc.option(fc.integer({ min: -1, max: 6 }), { nil: undefined });
 const value = fc.jsonValue({ maxDepth: 2 }).map((json): Json => JSON.parse(JSON.stringify(json)));
 
