@@ -38,6 +38,7 @@ export async function answer(run: LiveRun, parts: AnswerParts): Promise<Outcome>
     const reader = { caller: `run ${runId}`, signal, owed: true };
     const { entry, messages, chars, told } = await sessions.history(tenant, terms.sessionKey, {
       limit,
+      forModel: true,
       reader,
     });
     if (entry === undefined || entry.sessionId !== run.sessionId) return failed(SESSION_GONE);

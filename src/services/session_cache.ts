@@ -10,7 +10,7 @@ import { SessionTail } from "./session_tail.ts";
 import { readNewest, transcriptStream } from "./transcript.ts";
 
 /** Most that is kept of all sessions together, in characters: the latest words of a thousand people who talk at once. */
-export const MAX_CACHED_CHARS = 48 * 1024 * 1024;
+export const MAX_CACHED_CHARS = 64 * 1024 * 1024;
 
 /** What an entry counts for besides its texts: about what it takes in memory. */
 const ENTRY_CHARS = 1_024;
@@ -29,7 +29,7 @@ export interface History {
   readonly messages: readonly TranscriptMessage[];
   /** Characters of the messages and of what came with them, where they were counted; of older ones as well. */
   readonly chars?: number;
-  /** As of {@linkcode SessionTail.told}, of messages that are kept in memory; of older ones as well. */
+  /** As of {@linkcode SessionTail.told}, where it was asked for and they are kept in memory; of older ones as well. */
   readonly told?: readonly ModelMessage[];
 }
 
@@ -82,13 +82,22 @@ export class SessionCache {
     return (await this.#current(session))?.entry;
   }
 
-  /** What was kept of the newest messages, where it is all that is asked for and still so. */
-  async recall(session: SessionName, limit: number): Promise<History | undefined> {
+  /**
+   * What was kept of the newest messages, where it is all that is asked for and still so. `forModel`: with
+   * {@linkcode History.told}.
+   */
+  async recall(
+    session: SessionName,
+    { limit, forModel = false }: { readonly limit: number; readonly forModel?: boolean },
+  ): Promise<History | undefined> {
     const kept = await this.#unchanged(session);
     const messages = kept?.tail?.newest(limit);
-    return kept === undefined || messages === undefined
-      ? undefined
-      : { entry: kept.entry, messages, chars: kept.tail?.chars, told: kept.tail?.told() };
+    return kept === undefined || messages === undefined ? undefined : {
+      entry: kept.entry,
+      messages,
+      chars: kept.tail?.chars,
+      told: forModel ? kept.tail?.told() : undefined,
+    };
   }
 
   /** The newest messages, read from the store; bounds: {@linkcode readNewest}. */

@@ -246,20 +246,21 @@ export class SessionChanges {
           continue;
         }
         if (planned.writes.length === 0) return planned.result;
+        let stored: CommitResult;
         try {
-          const [revision = 0] = await this.#commit(tenant, planned, {
-            makes: found.stored === undefined,
-          });
-          const { appends } = planned;
-          if (appends === undefined) cache.forget(target);
-          else cache.added(target, { ...appends, base: found.revision, revision });
-          committed?.(planned.result);
-          return planned.result;
+          stored = await this.#commit(tenant, planned, { makes: found.stored === undefined });
         } catch (error) {
           cache.forget(target);
           if (attempt >= MAX_UPDATE_ATTEMPTS) throw error;
           if (!isOurs(error) && !await this.#makeRoom(tenant, error)) throw error;
+          continue;
         }
+        const { appends, result } = planned;
+        const [revision = 0] = stored;
+        if (appends === undefined) cache.forget(target);
+        else cache.added(target, { ...appends, base: found.revision, revision });
+        committed?.(result);
+        return result;
       }
     };
     return this.#turns.run(tenantKey(tenant, key), { name: key, work, owed });

@@ -6,10 +6,10 @@ import { MAX_CONVERSATION_MESSAGES, plainTurn } from "./conversation.ts";
 import type { TranscriptMessage } from "./session_entry.ts";
 
 /** Most that is kept of the messages of one session, as they count; of one that has more, none are. */
-export const MAX_TAIL_CHARS = 256 * 1024;
+export const MAX_TAIL_CHARS = 384 * 1024;
 
-/** What a message counts for besides its texts: about what it takes in memory. */
-const MESSAGE_CHARS = 256;
+/** What a message counts for besides its texts: about what it takes in memory, also as a model is told it. */
+const MESSAGE_CHARS = 400;
 
 /** What each value in a message's context counts for besides its JSON: an empty object of three characters takes as much. */
 const VALUE_CHARS = 64;

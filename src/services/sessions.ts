@@ -242,16 +242,18 @@ export class Sessions {
 
   /**
    * The newest messages, at most `limit`, oldest first; older ones are left out where they would exceed
-   * the bounds of `transcript.ts`.
+   * the bounds of `transcript.ts`. `forModel`: as a model is told them, too, where that is known.
    */
   async history(
     tenant: TenantId,
     key: SessionKey,
-    { limit, reader = GATEWAY_READER }: { readonly limit: number } & ForReader,
+    { limit, forModel, reader = GATEWAY_READER }:
+      & { readonly limit: number; readonly forModel?: boolean }
+      & ForReader,
   ): Promise<History> {
     const { signal } = reader;
     const cache = this.#cache;
-    const known = await cache.recall({ tenant, key }, limit);
+    const known = await cache.recall({ tenant, key }, { limit, forModel });
     if (known !== undefined) return known;
     return await this.#gate.run({
       ...reader,

@@ -65,7 +65,7 @@ function make(sessions: Sessions, made: Change, number: number): Promise<unknown
   const { key, kind, text } = made;
   switch (kind) {
     case "read":
-      return sessions.history(tenant, key, { limit: MAX_CONVERSATION_MESSAGES });
+      return sessions.history(tenant, key, { limit: MAX_CONVERSATION_MESSAGES, forModel: true });
     case "read 2":
       return sessions.history(tenant, key, { limit: 2 });
     case "label":
@@ -146,7 +146,10 @@ Deno.test("two processes and one that has just begun see the same, and nothing t
           const limit = MAX_CONVERSATION_MESSAGES;
           const wanted = await fresh.history(tenant, key, { limit });
           for (const each of [sessions, neighbour]) {
-            const { entry, messages, chars, told } = await each.history(tenant, key, { limit });
+            const { entry, messages, chars, told } = await each.history(tenant, key, {
+              limit,
+              forModel: true,
+            });
             assert.equal(JSON.stringify(sorted(entry)), JSON.stringify(sorted(wanted.entry)));
             assert.deepEqual(plain(messages), plain(wanted.messages));
             const { runId } = wanted.messages.at(-1) ?? {};
