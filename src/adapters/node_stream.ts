@@ -3,16 +3,36 @@
 import type { Socket } from "node:net";
 import type { ByteStream } from "./framed_socket.ts";
 
-/** A byte stream over a socket. One read at a time; nothing is read ahead of what the socket buffers. */
+/** Bytes that a socket may hold unread before its connection is read no further. */
+const MAX_UNREAD_BYTES = 32 * 1024;
+
+/** What reads a connection, and can be told to wait. */
+interface Intake {
+  readStart(): unknown;
+  readStop(): unknown;
+}
+
+/**
+ * A byte stream over a socket. One read at a time; little more is read ahead than {@linkcode MAX_UNREAD_BYTES} and what
+ * came with them.
+ */
 export class NodeStream implements ByteStream {
   readonly #socket: Socket;
+  /** The runtime's TLS takes what its connection brings on and on, into memory, whether it is read or not. */
+  readonly #intake: Intake | undefined;
+  #stopped = false;
   #error: Error | undefined;
   #ended = false;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket) {
+  /** `connection`: what a TLS socket stands on. */
+  constructor(socket: Socket, connection: Socket = socket) {
     this.#socket = socket;
-    socket.on("readable", () => this.#signal());
+    this.#intake = intakeOf(connection);
+    socket.on("readable", () => {
+      if (socket.readableLength > MAX_UNREAD_BYTES) this.#stop();
+      this.#signal();
+    });
     socket.on("end", () => {
       this.#ended = true;
       this.#signal();
@@ -33,6 +53,7 @@ export class NodeStream implements ByteStream {
       const chunk: unknown = available > 0 ? this.#socket.read(available) : undefined;
       if (chunk instanceof Uint8Array) {
         into.set(chunk);
+        if (this.#stopped && this.#socket.readableLength === 0) this.#start();
         return chunk.length;
       }
       if (this.#error !== undefined) throw this.#error;
@@ -61,9 +82,32 @@ export class NodeStream implements ByteStream {
     this.#signal();
   }
 
+  #stop(): void {
+    if (this.#stopped || this.#ended) return;
+    this.#stopped = true;
+    this.#intake?.readStop();
+  }
+
+  #start(): void {
+    this.#stopped = false;
+    if (!this.#ended) this.#intake?.readStart();
+  }
+
   #signal(): void {
     const wake = this.#wake;
     this.#wake = undefined;
     wake?.();
   }
+}
+
+/** What reads for a socket; no public name of it reaches as far. */
+function intakeOf(socket: Socket): Intake | undefined {
+  const handle: unknown = "_handle" in socket ? socket._handle : undefined;
+  return isIntake(handle) ? handle : undefined;
+}
+
+function isIntake(value: unknown): value is Intake {
+  return typeof value === "object" && value !== null && "readStart" in value &&
+    typeof value.readStart === "function" && "readStop" in value &&
+    typeof value.readStop === "function";
 }

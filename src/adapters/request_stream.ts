@@ -6,6 +6,7 @@ import { refusalResponse, switchingProtocols } from "../core/http_response.ts";
 import type { Arrival, Serve } from "../core/serve.ts";
 import type { ServerSocket } from "../core/websocket.ts";
 import { acceptKey } from "../core/websocket_handshake.ts";
+import { deadline } from "./deadline.ts";
 import type { ByteStream } from "./framed_socket.ts";
 import { IncomingBody } from "./incoming_body.ts";
 import { writeResponse } from "./response_writer.ts";
@@ -80,7 +81,7 @@ export class RequestStream {
   #waitingSince: number | undefined = performance.now();
   #last = false;
   #closed = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #callOff: (() => void) | undefined;
 
   constructor(
     stream: ByteStream,
@@ -138,12 +139,12 @@ export class RequestStream {
         outcome = "state" in head ? await this.#refuse(head) : await this.#answer(head);
         wait = this.#times.keepAlive;
       }
-      clearTimeout(this.#timer);
+      this.#callOff?.();
       if (typeof outcome === "object") return outcome;
     } catch {
       // Whatever the network says of a connection that is gone, it is gone.
     }
-    clearTimeout(this.#timer);
+    this.#callOff?.();
     this.close();
     return undefined;
   }
@@ -162,7 +163,7 @@ export class RequestStream {
       const result = reader.push(bytes);
       if (result.state === "refused") return result;
       if (result.state === "head") {
-        clearTimeout(this.#timer);
+        this.#callOff?.();
         this.#waitingSince = undefined;
         this.#rest = result.rest.length === 0 ? NOTHING : result.rest.slice();
         return result.head;
@@ -266,14 +267,14 @@ export class RequestStream {
 
   /** Drops the connection unless what comes next comes in time. */
   #limit(milliseconds: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.close(), milliseconds);
+    this.#callOff?.();
+    this.#callOff = deadline(milliseconds, () => this.close());
   }
 
   async #readInTime(): Promise<Bytes | undefined> {
     this.#limit(this.#times.stall);
     const bytes = await this.#read(BODY_READ_BYTES);
-    clearTimeout(this.#timer);
+    this.#callOff?.();
     if (bytes === undefined) this.#leaving?.abort();
     return bytes;
   }
@@ -304,11 +305,11 @@ export class RequestStream {
   /** With a limit of its own, as a body may be awaited meanwhile. */
   async #write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      const limit = setTimeout(() => this.close(), this.#times.stall);
+      const callOff = deadline(this.#times.stall, () => this.close());
       try {
         at += await this.#stream.write(bytes.subarray(at));
       } finally {
-        clearTimeout(limit);
+        callOff();
       }
     }
   }

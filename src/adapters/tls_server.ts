@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import { createServer, type Server } from "node:tls";
 import { type GateBounds, HandshakeGate } from "../core/handshake_gate.ts";
+import { deadline } from "./deadline.ts";
 import { NodeStream } from "./node_stream.ts";
 
 /** Time for a client to finish its TLS handshake, in milliseconds. */
@@ -54,17 +55,18 @@ export class TlsServer {
     const gate = new HandshakeGate(TLS_HANDSHAKE_BOUNDS);
     const pending = new Map<string, Pending>();
     const server = createServer({ cert, key, noDelay: true }, (socket) => {
-      pending.get(nameOf(socket))?.done();
-      accept(new NodeStream(socket), socket.remoteAddress ?? "");
+      const connection = pending.get(nameOf(socket));
+      connection?.done();
+      accept(new NodeStream(socket, connection?.socket), socket.remoteAddress ?? "");
     });
     server.on("connection", (socket: Socket) => {
       const name = nameOf(socket);
       const done = (): void => {
-        clearTimeout(timer);
+        callOff();
         leave();
         pending.delete(name);
       };
-      const timer = setTimeout(() => socket.destroy(), TLS_HANDSHAKE_TIMEOUT_MS);
+      const callOff = deadline(TLS_HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
       const leave = gate.enter(socket.remoteAddress ?? "", () => {
         done();
         socket.destroy();

@@ -1,6 +1,7 @@
 /** Writes what a connection has ready to its stream: in turns, one piece after the other. */
 
 import type { Segment } from "../core/frame_writer.ts";
+import { deadline } from "./deadline.ts";
 import type { Flushable, WriteTurns } from "./write_turns.ts";
 
 /** Bytes waiting for the network below which a sender that was held up may go on. */
@@ -13,7 +14,7 @@ export type ByteStream = Pick<Deno.Conn, "read" | "write" | "close" | "closeWrit
 export abstract class TurnWriter implements Flushable {
   protected readonly stream: ByteStream;
   #gone = false;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #callOff: (() => void) | undefined;
   #held = false;
   #writing = false;
   #inFlight = 0;
@@ -74,15 +75,15 @@ export abstract class TurnWriter implements Flushable {
 
   /** Ends the connection if it is still there after a while; a later call counts in place of an earlier one. */
   protected dropAfter(delayMs: number): void {
-    clearTimeout(this.#deadline);
-    if (!this.#gone) this.#deadline = setTimeout(() => this.terminate(), delayMs);
+    this.#callOff?.();
+    if (!this.#gone) this.#callOff = deadline(delayMs, () => this.terminate());
   }
 
   /** Closes the stream; false when it was closed before. */
   protected endStream(): boolean {
     if (this.#gone) return false;
     this.#gone = true;
-    clearTimeout(this.#deadline);
+    this.#callOff?.();
     this.turns.forget(this);
     try {
       this.stream.close();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import type { Serve } from "../../../src/core/serve.ts";
 import { eventually, within } from "../../support/deadline.ts";
 import { textOf } from "../../support/http_delivery.ts";
@@ -267,6 +268,15 @@ Deno.test("a head has its time in all, however often a byte of it comes", async 
   } finally {
     clearInterval(drip);
   }
+});
+
+Deno.test("what came while the process stood still is served, though its time is over", async () => {
+  await using stage = new RequestStage(mirror, { times: { ...PATIENT, head: 100 } });
+  const standsUntil = performance.now() + 2_200;
+  while (performance.now() < standsUntil);
+  // Behind the timers, as a network's bytes are.
+  setImmediate(() => stage.send(`${GET}\r\n`));
+  await eventually(() => stage.got.includes("GET /a ."), "the answer");
 });
 
 Deno.test("a client that does not read its answer is dropped", async () => {

@@ -11,7 +11,7 @@ import type { ListenOptions } from "../../../src/ports/listener.ts";
 import { eventually, within } from "../../support/deadline.ts";
 import { LOOPBACK_TLS } from "../../support/loopback_certificate.ts";
 import { exchange, HANDSHAKE, RawPeer } from "../../support/raw_peer.ts";
-import { clientClose, clientFrame, joined, TEXT } from "../../support/websocket_frames.ts";
+import { BINARY, clientClose, clientFrame, joined, TEXT } from "../../support/websocket_frames.ts";
 
 interface Stage {
   readonly port: number;
@@ -62,6 +62,11 @@ function linkIn(socket: ServerSocket): Link {
   assert.ok(socket.link !== undefined);
   return socket.link;
 }
+
+const MIB = 2 ** 20;
+
+/** Looks in a row, 20 ms apart, that see nothing move where something waits. */
+const QUIET_LOOKS = 25;
 
 const IGNORE = { message: () => {}, drained: () => {}, closed: () => {} };
 
@@ -253,6 +258,43 @@ Deno.test("a peer that does not read fills its link, is told of to the owner, an
     await eventually(() => link.buffered === 0, "the buffer to be freed");
   }, { accept });
 });
+
+for (const [over, tls] of [["TCP", undefined], ["TLS", LOOPBACK_TLS]] as const) {
+  Deno.test(`a peer whose link is paused has to wait, over ${over}, and nothing of it is lost`, async () => {
+    const links: Link[] = [];
+    let heard = 0;
+    const accept = (socket: ServerSocket) => {
+      const link = linkIn(socket);
+      link.attach({ ...IGNORE, message: ({ length }) => heard += length });
+      link.pause();
+      links.push(link);
+    };
+    await stage(async ({ port }) => {
+      using peer = await RawPeer.upgrade(port, { caCert: tls?.cert });
+      const link = await eventually(() => links[0], "a link");
+      const message = new Uint8Array(60_000);
+      const frame = clientFrame(BINARY, message);
+      let written = 0;
+      let enough = false;
+      const send = async (): Promise<void> => {
+        for (; !enough && written < 64 * MIB; written += message.length) await peer.write(frame);
+      };
+      const sending = send();
+      const looks: number[] = [];
+      await eventually(() => {
+        looks.push(written);
+        return looks.at(-QUIET_LOOKS) === written;
+      }, "the peer to wait");
+      // What the system keeps on both sides of a connection, and no more.
+      assert.ok(written < 32 * MIB, `${written} bytes are on their way`);
+      assert.equal(heard, 0);
+      enough = true;
+      link.resume();
+      await within(sending, "the last write");
+      await eventually(() => heard === written, "all of it");
+    }, { accept, tls });
+  });
+}
 
 Deno.test("messages keep their order, whether they wait for each other or not, in a crowd too", async () => {
   const accept = (socket: ServerSocket) => {
