@@ -78,6 +78,8 @@ export class NodeStream implements ByteStream {
 
   close(): void {
     this.#ended = true;
+    // So that TLS says that this is the end, and nothing was cut off.
+    this.#socket.end();
     this.#socket.destroy();
     this.#signal();
   }
