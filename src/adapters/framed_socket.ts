@@ -200,9 +200,12 @@ export class FramedSocket extends TurnStream implements ServerSocket, Link, Fram
     return this.#silence = this.#paused ? 0 : this.#silence + 1;
   }
 
-  /** Takes rounds back that the peer cannot be blamed for. */
-  rejuvenate(): void {
+  /** Takes rounds back that the peer cannot be blamed for: what it sent over so many milliseconds comes only now. */
+  rejuvenate(unheardMs: number): void {
     this.#silence = 0;
+    // Its pings, too, come all at once.
+    this.#pingsSince = performance.now();
+    this.#pings = -Math.ceil(unheardMs / PING_WINDOW_MS) * MAX_PINGS;
   }
 
   /** Asks the peer for a sign of life. */

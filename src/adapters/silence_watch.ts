@@ -4,8 +4,8 @@
 export interface Watched {
   /** One round more; how many rounds the peer has said nothing. */
   age(): number;
-  /** Takes rounds back that the peer cannot be blamed for. */
-  rejuvenate(): void;
+  /** Takes rounds back that the peer cannot be blamed for: what it sent over so many milliseconds comes only now. */
+  rejuvenate(unheardMs: number): void;
   /** Asks the peer for a sign of life. */
   probe(): void;
   /** Drops the connection. */
@@ -53,11 +53,11 @@ export class SilenceWatch {
   round(): void {
     if (this.#watched.size === 0) return this.stop();
     const now = this.#now();
-    const busy = now - this.#expected > BUSY_MS;
+    const lateMs = now - this.#expected;
     this.#expected = now + ROUND_MS;
     for (const connection of this.#watched) {
       // What the peers sent meanwhile has not been read: nobody has been silent.
-      if (busy) connection.rejuvenate();
+      if (lateMs > BUSY_MS) connection.rejuvenate(ROUND_MS + lateMs);
       const silenceMs = connection.age() * ROUND_MS;
       if (silenceMs >= DROP_BY_MS) connection.terminate();
       else if (silenceMs >= ASK_BY_MS) connection.probe();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MAX_PINGS } from "../../../src/adapters/framed_socket.ts";
+import { MAX_PINGS, PING_WINDOW_MS } from "../../../src/adapters/framed_socket.ts";
 import { WriteTurns } from "../../../src/adapters/write_turns.ts";
 import { Envelope, SharedText } from "../../../src/core/shared_text.ts";
 import { READY_STATE } from "../../../src/core/websocket.ts";
@@ -279,6 +279,20 @@ Deno.test("a listener that comes as a property is heard, also when it comes late
   assert.deepEqual(heard, ["one", 4_000, true]);
 });
 
+Deno.test("pings of a time in which nobody was heard may come all at once", async () => {
+  await using stage = SocketStage.started();
+  const { socket, stream } = stage;
+  const honest = 3 * MAX_PINGS - 1;
+  socket.rejuvenate(2 * PING_WINDOW_MS);
+  stream.feed(joined(...new Array<Uint8Array>(honest).fill(clientFrame(PING))));
+  await settle();
+  assert.equal(stage.said.length, honest);
+  assert.equal(socket.readyState, READY_STATE.open);
+  stream.feed(clientFrame(PING));
+  await settle();
+  assert.equal(stage.said.at(-1), "close 1008 too many pings");
+});
+
 Deno.test("a sign of life is asked for by a ping, and anything that is read is one", async () => {
   await using stage = SocketStage.started();
   const { socket, stream } = stage;
@@ -289,7 +303,7 @@ Deno.test("a sign of life is asked for by a ping, and anything that is read is o
   stream.feed(clientFrame(PONG));
   await settle();
   assert.equal(socket.age(), 1);
-  socket.rejuvenate();
+  socket.rejuvenate(17_000);
   assert.equal(socket.age(), 1);
   socket.pause();
   assert.deepEqual([socket.age(), socket.age()], [0, 0], "nobody is heard who is not listened to");

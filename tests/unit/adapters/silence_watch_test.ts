@@ -8,14 +8,16 @@ class Peer implements Watched {
   probes = 0;
   dropped = false;
   paused = false;
+  unheardMs = 0;
   #silence = 0;
 
   age(): number {
     return this.#silence = this.paused ? 0 : this.#silence + 1;
   }
 
-  rejuvenate(): void {
+  rejuvenate(unheardMs: number): void {
     this.#silence = 0;
+    this.unheardMs = unheardMs;
   }
 
   probe(): void {
@@ -61,7 +63,7 @@ Deno.test("a peer that answers is heard: nothing is counted against it", () => {
   for (let at = 0; at < 20; at++) {
     rounds.round();
     if (peer.probes > 0) {
-      peer.rejuvenate();
+      peer.rejuvenate(0);
       peer.probes = 0;
     }
   }
@@ -73,6 +75,7 @@ Deno.test("a round that comes late blames nobody for what was before it", () => 
   using rounds = stage(peer);
   for (let at = 0; at < 30; at++) rounds.round(at % 2 === 1 ? 5_000 : 0);
   assert.deepEqual({ probes: peer.probes, dropped: peer.dropped }, { probes: 0, dropped: false });
+  assert.equal(peer.unheardMs, ROUND_MS + 5_000);
   // A little late is no excuse, and lateness does not add up.
   for (let at = 0; at < 6; at++) rounds.round(1_900);
   assert.equal(peer.dropped, true);
