@@ -20,9 +20,9 @@ const SHAPES = [
 
 /** Methods, and the processor time in µs that a call of each may take. */
 const CALLS = [
-  { method: "health", params: {}, target: 25 },
-  { method: "agent.identity.get", params: { agentId: "main" }, target: 15 },
-  { method: "last-heartbeat", params: {}, target: 15 },
+  { method: "health", params: {}, target: 10 },
+  { method: "agent.identity.get", params: { agentId: "main" }, target: 6 },
+  { method: "last-heartbeat", params: {}, target: 6 },
 ] as const;
 
 /** Calls over sockets. */

@@ -20,7 +20,7 @@ import { inTurn, spendingOf } from "./stopwatch.ts";
 const CLIENTS = 200;
 
 /** Processor time in µs that one delivery may take. */
-const TARGET_MICROS = 6;
+const TARGET_MICROS = 3;
 
 /** Calls at once that cause an event each, what storing it costs included. */
 const DEPTHS = [1, 8] as const;
