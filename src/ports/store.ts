@@ -94,7 +94,11 @@ export interface StreamRange {
  * What a write may expect of a record: its revision, 0 where it must not exist; or its revision and its tag, or that it
  * has none, which tells it from one that was made anew and has come as far.
  */
-export type Expected = number | RecordStamp;
+export type Expected = number | {
+  readonly revision: number;
+  /** Undefined: the record has no tag. */
+  readonly tag: string | undefined;
+};
 
 /** One change of a {@linkcode Store.commit}. */
 export type StoreWrite =

@@ -258,7 +258,7 @@ export class SessionChanges {
         const { appends, result } = planned;
         const [revision = 0] = stored;
         if (appends === undefined) cache.forget(target);
-        else cache.added(target, { ...appends, base: found.revision, revision });
+        else cache.added(target, { ...appends, base: found.stored?.revision ?? 0, revision });
         committed?.(result);
         return result;
       }
@@ -277,11 +277,11 @@ export class SessionChanges {
     const known = await this.#parts.cache.known(target);
     if (known !== undefined) return foundAs(known);
     const { revision, value, tag } = await this.#parts.records.entries.current(tenant, key);
-    if (revision === 0) return { expect: 0, revision };
+    if (revision === 0) return { expect: 0 };
     if (value !== undefined) return foundAs({ revision, entry: value });
     const fresh = this.#identity();
     const entry = { ...fresh, sessionId: tag ?? fresh.sessionId };
-    return { stored: { revision, entry }, expect: { revision, tag }, revision };
+    return { stored: { revision, entry }, expect: { revision, tag } };
   }
 
   async #commit(
@@ -376,13 +376,12 @@ interface Found {
   readonly stored?: Known;
   /** What the write of its record must expect. */
   readonly expect: Expected;
-  readonly revision: number;
 }
 
 /** The session's id is the tag of its record. */
 function foundAs(stored: Known): Found {
   const { revision, entry } = stored;
-  return { stored, expect: { revision, tag: entry.sessionId }, revision };
+  return { stored, expect: { revision, tag: entry.sessionId } };
 }
 
 /** What a change writes, and what it answers when that is done; nothing to write: nothing is done. */

@@ -32,6 +32,7 @@ export class SessionTail {
   readonly #messages: TranscriptMessage[] = [];
   /** Of each message. */
   readonly #sizes: Size[] = [];
+  /** There are no older messages. */
   #whole: boolean;
   #chars = 0;
   #weight = 0;
@@ -43,11 +44,6 @@ export class SessionTail {
   /** `whole`: there are no messages before those that will be added. */
   constructor({ whole = true }: { readonly whole?: boolean } = {}) {
     this.#whole = whole;
-  }
-
-  /** There are no older messages. */
-  get whole(): boolean {
-    return this.#whole;
   }
 
   /** Characters of what was said and of what came with it. */

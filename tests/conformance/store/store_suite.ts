@@ -169,20 +169,26 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
     const absent = { revision: 0, tag: "old" };
     await assert.rejects(store.commit([put("a", { tag: "old", expect: absent })]), StoreConflict);
     await assert.rejects(store.commit([{ op: "remove", key, expect: absent }]), StoreConflict);
-    await store.commit([put("a", { tag: "old", expect: { revision: 0 } })]);
+    await store.commit([put("a", { tag: "old", expect: { revision: 0, tag: undefined } })]);
     assert.deepEqual(
       await store.commit([put("a", { tag: "new", expect: { revision: 1, tag: "old" } })]),
       [2],
     );
     for (
-      const expect of [{ revision: 2 }, { revision: 2, tag: "old" }, { revision: 1, tag: "new" }]
+      const expect of [{ revision: 2, tag: undefined }, { revision: 2, tag: "old" }, {
+        revision: 1,
+        tag: "new",
+      }]
     ) {
       await assert.rejects(store.commit([put("a", { expect })]), StoreConflict);
       await assert.rejects(store.commit([{ op: "remove", key, expect }]), StoreConflict);
     }
     assert.deepEqual(await store.commit([put("a", { expect: { revision: 2, tag: "new" } })]), [3]);
     await assert.rejects(store.commit([put("a", { expect: { revision: 3, tag: "new" } })]));
-    assert.deepEqual(await store.commit([{ op: "remove", key, expect: { revision: 3 } }]), [1]);
+    assert.deepEqual(
+      await store.commit([{ op: "remove", key, expect: { revision: 3, tag: undefined } }]),
+      [1],
+    );
   });
 
   test("of several writers that expect one revision, one gets through", async (store) => {
@@ -352,7 +358,7 @@ export function testStore(adapter: string, open: () => Promise<OpenedStore>): vo
       put("a", { order: Infinity }),
       put("a", { expect: -1 }),
       put("a", { expect: 0.5 }),
-      put("a", { expect: { revision: -1 } }),
+      put("a", { expect: { revision: -1, tag: undefined } }),
       put("a", { expect: { revision: 1, tag: "\0" } }),
       put("a", { value: cyclic }),
       append("a\0", 1),
