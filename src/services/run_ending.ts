@@ -39,8 +39,12 @@ export async function saveEnding(
   const { tenant, runId, terms } = run;
   const closing = (told: Outcome): readonly StoreWrite[] =>
     run.repeatable ? [records.put(tenant, runId, keptRecord(run.endRecord(told, endedAt)))] : [];
+  const notSaved = (error: unknown): Outcome => {
+    log.write("error", "end of a run not stored", { runId, error: describeError(error) });
+    return unsavedOutcome(outcome);
+  };
   let replaced = false;
-  const save = async (): Promise<Outcome> => {
+  try {
     await sessions.append(tenant, terms.sessionKey, {
       messages: run.answerMessages(outcome, endedAt),
       change: (entry) => {
@@ -53,17 +57,15 @@ export async function saveEnding(
       alongside: closing(outcome),
     });
     return outcome;
-  };
-  try {
-    return await save().catch(async (error) => {
-      if (!replaced) throw error;
-      const told = unsavedOutcome(outcome, SESSION_REPLACED);
-      await records.commit(closing(told));
-      return told;
-    });
   } catch (error) {
-    log.write("error", "end of a run not stored", { runId, error: describeError(error) });
-    return unsavedOutcome(outcome);
+    if (!replaced) return notSaved(error);
+  }
+  const told = unsavedOutcome(outcome, SESSION_REPLACED);
+  try {
+    await records.commit(closing(told));
+    return told;
+  } catch (error) {
+    return notSaved(error);
   }
 }
 

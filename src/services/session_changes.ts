@@ -231,14 +231,15 @@ export class SessionChanges {
     { owed, presumes = false, committed }: Manner<T> = {},
   ): Promise<T> {
     const { tenant, key } = target;
-    const { cache } = this.#parts;
+    const { cache, changed, store } = this.#parts;
     const work = async (): Promise<T> => {
       for (let attempt = 1;; attempt++) {
         const presumed = presumes && attempt === 1 ? this.#presumed(target) : undefined;
         const found = presumed ?? await this.#stored(target);
         let planned: Plan<T>;
         try {
-          planned = await plan(found);
+          const made = plan(found);
+          planned = made instanceof Promise ? await made : made;
         } catch (error) {
           // Whoever is refused is refused for what is stored.
           if (presumed === undefined) throw error;
@@ -248,15 +249,20 @@ export class SessionChanges {
         if (planned.writes.length === 0) return planned.result;
         let stored: CommitResult;
         try {
-          stored = await this.#commit(tenant, planned, { makes: found.stored === undefined });
+          const { writes } = planned;
+          stored = found.stored === undefined
+            ? await this.#commitNew(tenant, writes)
+            : await store.commit(writes);
         } catch (error) {
           cache.forget(target);
           if (attempt >= MAX_UPDATE_ATTEMPTS) throw error;
           if (!isOurs(error) && !await this.#makeRoom(tenant, error)) throw error;
           continue;
         }
-        const { appends, result } = planned;
+        const { appends, removes = false, result } = planned;
         const [revision = 0] = stored;
+        if (removes) this.#count.removed(tenant);
+        changed(tenant);
         if (appends === undefined) cache.forget(target);
         else cache.added(target, { ...appends, base: found.stored?.revision ?? 0, revision });
         committed?.(result);
@@ -284,24 +290,17 @@ export class SessionChanges {
     return { stored: { revision, entry }, expect: { revision, tag } };
   }
 
-  async #commit(
-    tenant: TenantId,
-    { writes, removes = false }: Plan<unknown>,
-    { makes }: { makes: boolean },
-  ): Promise<CommitResult> {
-    const { store, changed } = this.#parts;
-    if (makes) await this.#count.reserve(tenant);
+  /** Commits what makes a session, where there may be one more. */
+  async #commitNew(tenant: TenantId, writes: readonly StoreWrite[]): Promise<CommitResult> {
+    await this.#count.reserve(tenant);
     let made = false;
-    let result: CommitResult;
     try {
-      result = await store.commit(writes);
-      made = makes;
+      const result = await this.#parts.store.commit(writes);
+      made = true;
+      return result;
     } finally {
-      if (makes) this.#count.settle(tenant, { made });
+      this.#count.settle(tenant, { made });
     }
-    if (removes) this.#count.removed(tenant);
-    changed(tenant);
-    return result;
   }
 
   /** Where the store is full, takes the oldest archive away; false: that was not it, or none is left. */
