@@ -1,4 +1,4 @@
-/** A socket of `node:net` or `node:tls` as a byte stream that is read as its owner asks. */
+/** A socket of `node:tls` as a byte stream that is read as its owner asks. */
 
 import type { Socket } from "node:net";
 import type { ByteStream } from "./framed_socket.ts";
@@ -18,17 +18,17 @@ interface Intake {
  */
 export class NodeStream implements ByteStream {
   readonly #socket: Socket;
-  /** The runtime's TLS takes what its connection brings on and on, into memory, whether it is read or not. */
   readonly #intake: Intake | undefined;
   #stopped = false;
   #error: Error | undefined;
   #ended = false;
   #wake: (() => void) | undefined;
 
-  /** `connection`: what a TLS socket stands on. */
-  constructor(socket: Socket, connection: Socket = socket) {
+  /** `connection`: what the TLS socket stands on. */
+  constructor(socket: Socket, connection: Socket) {
     this.#socket = socket;
     this.#intake = intakeOf(connection);
+    neverWait(intakeOf(socket));
     socket.on("readable", () => {
       if (socket.readableLength > MAX_UNREAD_BYTES) this.#stop();
       this.#signal();
@@ -100,6 +100,14 @@ export class NodeStream implements ByteStream {
     this.#wake = undefined;
     wake?.();
   }
+}
+
+/**
+ * Leaves it to the connection beneath to wait: the runtime's TLS that is told to takes what comes on and on, into
+ * memory, and forgets to say that the peer has ended.
+ */
+function neverWait(tls: Intake | undefined): void {
+  if (tls !== undefined) tls.readStop = () => 0;
 }
 
 /** What reads for a socket; no public name of it reaches as far. */

@@ -56,15 +56,18 @@ export class TlsServer {
     const pending = new Map<string, Pending>();
     const server = createServer({ cert, key, noDelay: true }, (socket) => {
       const connection = pending.get(nameOf(socket));
-      connection?.done();
-      accept(new NodeStream(socket, connection?.socket), socket.remoteAddress ?? "");
+      // It was closed meanwhile.
+      if (connection === undefined) return void socket.destroy();
+      connection.done();
+      accept(new NodeStream(socket, connection.socket), socket.remoteAddress ?? "");
     });
     server.on("connection", (socket: Socket) => {
       const name = nameOf(socket);
       const done = (): void => {
         callOff();
         leave();
-        pending.delete(name);
+        // Who has its name by now may be the next one.
+        if (pending.get(name)?.socket === socket) pending.delete(name);
       };
       const callOff = deadline(TLS_HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
       const leave = gate.enter(socket.remoteAddress ?? "", () => {

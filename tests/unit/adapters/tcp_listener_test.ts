@@ -296,6 +296,36 @@ for (const [over, tls] of [["TCP", undefined], ["TLS", LOOPBACK_TLS]] as const) 
   });
 }
 
+for (const [over, tls] of [["TCP", undefined], ["TLS", LOOPBACK_TLS]] as const) {
+  Deno.test(`a peer that leaves before it was read has said all, and has left, over ${over}`, async () => {
+    const links: Link[] = [];
+    let heard = 0;
+    const left = Promise.withResolvers<void>();
+    const accept = (socket: ServerSocket) => {
+      const link = linkIn(socket);
+      link.attach({
+        ...IGNORE,
+        message: ({ length }) => heard += length,
+        closed: () => left.resolve(),
+      });
+      link.pause();
+      links.push(link);
+    };
+    await stage(async ({ port }) => {
+      using peer = await RawPeer.upgrade(port, { caCert: tls?.cert });
+      const link = await eventually(() => links[0], "a link");
+      const message = new Uint8Array(60_000);
+      const frame = clientFrame(BINARY, message);
+      let written = 0;
+      for (; written < MIB; written += message.length) await peer.write(frame);
+      await peer.closeWrite();
+      link.resume();
+      await within(left.promise, "the end");
+      assert.equal(heard, written);
+    }, { accept, tls });
+  });
+}
+
 Deno.test("messages keep their order, whether they wait for each other or not, in a crowd too", async () => {
   const accept = (socket: ServerSocket) => {
     const link = linkIn(socket);
