@@ -122,6 +122,8 @@ export class ChatDoor implements AsyncDisposable {
     if (opened !== undefined) {
       await this.#close();
       this.#parts.log.write("info", "the chat channel's own port was closed");
+      // Its clients took a while to leave.
+      if (this.#ended) return;
     }
     const before = this.#problem;
     this.#problem = wanted === undefined ? undefined : this.#unfit();

@@ -79,6 +79,21 @@ Deno.test("the port is open while the settings want it, where they want it", () 
     assert.deepEqual(log.lines.filter(({ level }) => level !== "info"), []);
   }));
 
+Deno.test("a door that ends while it moves opens nothing more", () =>
+  withDoor({ port: freePort() }, async ({ door, log, set }) => {
+    const moved = set({ port: freePort() });
+    // So far that it closes the first one.
+    await null;
+    await door[Symbol.asyncDispose]();
+    await moved;
+    await door.follow();
+    assert.deepEqual(log.lines.map(({ message }) => message), [
+      "the chat channel is listening",
+      "the chat channel's own port was closed",
+    ]);
+    assert.deepEqual([door.state, door.url], [{}, undefined]);
+  }));
+
 Deno.test("at the start, a port that another program has is an error that names its setting", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await assert.rejects(
