@@ -11,6 +11,7 @@ interface Task {
 /** Time for tests: starts at a fixed instant, advances by hand, runs due tasks in order. */
 export class ManualClock implements Clock {
   #now: number;
+  #setBy = 0;
   #order = 0;
   readonly #tasks = new Set<Task>();
 
@@ -19,7 +20,7 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#setBy;
   }
 
   monotonic(): number {
@@ -37,6 +38,11 @@ export class ManualClock implements Clock {
   /** Tasks that wait. */
   get waiting(): number {
     return this.#tasks.size;
+  }
+
+  /** Sets the time of day, later or earlier by so much, as who runs the machine may; no time passes. */
+  set(ms: number): void {
+    this.#setBy += ms;
   }
 
   /** Moves time forward, running what falls due, and lets promises settle before and after each task. */

@@ -107,12 +107,13 @@ export class ChatHouse implements Channel {
     const { clock, hub, log, metrics, tenant } = options;
     this.options = options;
     this.#startedAt = clock.now();
-    this.#failures = new FailureLimiter(() => clock.now(), WRONG_TOKENS);
+    const now = () => clock.monotonic();
+    this.#failures = new FailureLimiter(now, WRONG_TOKENS);
     this.#notice = new LockNotice({
-      now: () => clock.now(),
+      now,
       tell: (facts) => log.write("warn", "locked out after too many wrong tokens", facts),
     });
-    this.#rate = new RateLimiter(() => clock.now());
+    this.#rate = new RateLimiter(now);
     hub.observe((whose, event) => {
       if (whose === tenant) this.#hear(event);
     });
@@ -189,7 +190,7 @@ export class ChatHouse implements Channel {
   /** Says in the log, now and then, that clients stay out for want of the operator's service. */
   #tellOfSilence(endpoint: string, code: string): void {
     const { clock, log } = this.options;
-    const now = clock.now();
+    const now = clock.monotonic();
     if (this.#silenceToldAt !== undefined && now < this.#silenceToldAt + SILENCE_PAUSE_MS) return;
     this.#silenceToldAt = now;
     // The rest of the address may hold a secret.

@@ -92,6 +92,22 @@ Deno.test("guests of one address share a bound, whatever they call themselves; u
   }
 });
 
+Deno.test("a clock that is set back keeps nobody from writing", async () => {
+  const stage = setChatStage();
+  stage.chatSettings.messagesPerMinute = 1;
+  const link = await open(stage, { senderId: "ann" });
+  const say = async () => {
+    link.receive(JSON.stringify({ type: "chat.send", content: "hi" }));
+    await quiet();
+    return heard(link).flatMap(({ error }) => error ?? []);
+  };
+  assert.deepEqual(await say(), []);
+  stage.clock.set(-3_600_000);
+  assert.match(String(await say()), /more than 1 message/);
+  await stage.clock.advance(60_000);
+  assert.deepEqual(await say(), []);
+});
+
 Deno.test("guests leave agents for users who prove who they are", async () => {
   const stage = setChatStage({ enabled: true, required: false });
   stage.chatSettings.ownAgents = {
