@@ -14,6 +14,7 @@ import { connectOwnOrThrow, type Invocation } from "./gateway_access.ts";
 import { toCommandFailed } from "./failure.ts";
 import { type HostState, readHostState } from "./host_state.ts";
 import { type Finding, mark } from "./mark.ts";
+import { portOf } from "./own_gateway.ts";
 import { portHolder } from "./port_holder.ts";
 import { spin } from "./terminal.ts";
 
@@ -159,7 +160,7 @@ async function checkGateway(
       ),
     ];
   }
-  const port = Number(new URL(state.url).port === "" ? 80 : new URL(state.url).port);
+  const port = portOf(new URL(state.url));
   const [answer, held] = await Promise.all([greet(invocation, state), portHolder(port)]);
   if (answer.status === "ours") {
     const by = held?.holder === undefined ? "" : `, pid ${held.holder.pid}`;

@@ -4,6 +4,7 @@ import { type PortPlace, portsClash, wantedPorts } from "../config.ts";
 import { hostName } from "../core/host.ts";
 import { broken, type Diagnosis, fine, warning } from "./doctor_finding.ts";
 import type { HostState } from "./host_state.ts";
+import { portOf } from "./own_gateway.ts";
 import { portHolder } from "./port_holder.ts";
 
 /** Looks at each port that the settings want; those that are any free one, and sockets, want none. */
@@ -14,11 +15,11 @@ export async function checkPorts(
   >,
   holderOf: typeof portHolder = portHolder,
 ): Promise<readonly Diagnosis[]> {
-  const { host, port } = new URL(url);
+  const reached = new URL(url);
   const main: PortPlace = {
     // Which of its addresses others reach is not known.
-    host: exposed ? "0.0.0.0" : hostName(host),
-    port: anyPort ? 0 : Number(port),
+    host: exposed ? "0.0.0.0" : hostName(reached.host),
+    port: anyPort ? 0 : portOf(reached),
   };
   const wanted = wantedPorts(settings.config).filter(({ port }) => port !== 0);
   return await Promise.all(

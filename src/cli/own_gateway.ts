@@ -105,7 +105,8 @@ export function leadsTo(
   return said.hostname === "127.0.0.1" && LOOPBACK.includes(url.hostname);
 }
 
-function portOf(url: URL): number {
+/** The port of a URL, also where it is left out as the usual one. */
+export function portOf(url: URL): number {
   if (url.port !== "") return Number(url.port);
   return url.protocol === "wss:" ? 443 : 80;
 }

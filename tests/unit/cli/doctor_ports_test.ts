@@ -9,16 +9,16 @@ const CONTROL = { control: { enabled: true } };
 async function findings(
   settings: Readonly<Record<string, unknown>>,
   held: { held: boolean; holder?: { pid: number; program: string } } | undefined,
-  { runs = true } = {},
+  { runs = true, url = URL_OF_GATEWAY } = {},
 ) {
-  const running = runs ? { pid: 7, url: URL_OF_GATEWAY } : undefined;
+  const running = runs ? { pid: 7, url } : undefined;
   const { config, warnings, issues } = parseConfig(settings, { env: {} });
   assert.deepEqual(issues, []);
   const found = await checkPorts(
     {
       settings: { config, warnings, issues: [] },
       running,
-      url: URL_OF_GATEWAY,
+      url,
       exposed: false,
       anyPort: false,
     },
@@ -75,6 +75,11 @@ Deno.test("a port that the gateway itself has is told, whoever holds it", async 
       "port 7000 is wanted by the gateway and by the control channel",
       "choose another port with control.port",
     ]]);
+  }
+  // The usual ones are left out of a URL.
+  for (const [url, port] of [["ws://127.0.0.1", 80], ["wss://127.0.0.1:443", 443]] as const) {
+    const [[, message] = []] = await findings({ control: { enabled: true, port } }, FREE, { url });
+    assert.equal(message, `port ${port} is wanted by the gateway and by the control channel`);
   }
 });
 
