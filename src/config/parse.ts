@@ -23,7 +23,7 @@ import {
   SETTINGS,
 } from "./setting_tree.ts";
 import { type Gaps, gapsOf } from "./unset_variable.ts";
-import { portsClash } from "./wanted_port.ts";
+import { portsClash, wantedPorts } from "./wanted_port.ts";
 
 /** Most issues and most warnings in one answer; the last says how many more there are. */
 export const MAX_SETTINGS_ISSUES = 100;
@@ -156,12 +156,10 @@ function crossIssues(config: Config, { secrets }: Gaps): readonly SettingsIssue[
     const message = "is required when gateway.auth.mode is password";
     issues.push({ path: "gateway.auth.password", message });
   }
-  const { control, channels: { websocket: chat } } = config;
-  const both = control.enabled && control.path === undefined && chat?.enabled === true;
-  if (both && portsClash(control, chat)) {
-    const message =
-      `is ${chat.port}, which channels.websocket.port has; only one of them can listen there`;
-    issues.push({ path: "control.port", message });
+  const [first, second] = wantedPorts(config);
+  if (first !== undefined && second !== undefined && portsClash(first, second)) {
+    const message = `is ${first.port}, which ${second.key} has; only one of them can listen there`;
+    issues.push({ path: first.key, message });
   }
   return issues;
 }

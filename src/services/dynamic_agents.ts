@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { describeError, GatewayError } from "../core/error.ts";
 import { type AgentId, checked, isAgentId, type TenantId } from "../core/id.ts";
+import { RateLimiter } from "../core/rate.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { type Store, StoreConflict } from "../ports/store.ts";
@@ -24,8 +25,8 @@ export const GUEST_SHARE = 0.5;
 /** Most that are remembered: those of guests beyond their share, from when nobody was asked, stay. */
 const MAX_HELD = MAX_DYNAMIC_AGENTS * (1 + GUEST_SHARE);
 
-/** Pause between two lines of the log that say that there is no room, in milliseconds. */
-const FULL_PAUSE_MS = 60_000;
+/** Lines of the log in a minute that say that there is no room. */
+const FULL_TOLD_PER_MINUTE = 1;
 
 /** Records read at a time. */
 const PAGE = 500;
@@ -89,11 +90,12 @@ export class DynamicAgents implements AddedAgents {
   #loaded: Promise<void> | undefined;
   /** Those of users who had proved who they are. */
   #proven = 0;
-  #fullToldAt: number | undefined;
+  readonly #telling: RateLimiter;
 
   constructor(parts: DynamicAgentParts) {
-    const { store, log } = parts;
+    const { clock, store, log } = parts;
     this.#parts = parts;
+    this.#telling = new RateLimiter(() => clock.monotonic());
     this.#records = new Collection<AgentRecord>(store, {
       kind: KIND,
       schema: RecordSchema,
@@ -195,11 +197,8 @@ export class DynamicAgents implements AddedAgents {
 
   /** Says in the log, now and then, that users are refused for want of agents, as they are not told why. */
   #tellFull(wanted: AgentId): void {
-    const { clock, log } = this.#parts;
-    const now = clock.now();
-    if (this.#fullToldAt !== undefined && now < this.#fullToldAt + FULL_PAUSE_MS) return;
-    this.#fullToldAt = now;
-    log.write(
+    if (this.#telling.take("full", FULL_TOLD_PER_MINUTE) > 0) return;
+    this.#parts.log.write(
       "warn",
       "agent not made, as there are as many as may be; see dynamicAgentCreation.maxAgents",
       {

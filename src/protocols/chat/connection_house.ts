@@ -30,8 +30,8 @@ import { PictureHolds } from "./picture_holds.ts";
 import type { ChatSettings, OwnPort } from "./settings.ts";
 import { TEXTS } from "./texts.ts";
 
-/** Pause between two lines of the log that say the same of the identity service, in milliseconds. */
-const SILENCE_PAUSE_MS = 60_000;
+/** Lines of the log in a minute that say the same of the identity service. */
+const SILENCE_TOLD_PER_MINUTE = 1;
 
 /** Guests of one address may together send as much as so many senders, as names cost them nothing. */
 export const GUESTS_OF_ADDRESS = 10;
@@ -84,6 +84,7 @@ export class ChatHouse implements Channel {
   readonly #failures: FailureLimiter;
   readonly #notice: LockNotice;
   readonly #rate: RateLimiter;
+  readonly #telling: RateLimiter;
   readonly messages: Counter;
   readonly pictures: PictureHolds = new PictureHolds();
   /** How answers are told now; one function for all connections. */
@@ -98,7 +99,6 @@ export class ChatHouse implements Channel {
   readonly #addresses = new Map<string, number>();
   #startedAt: number;
   #connections = 0;
-  #silenceToldAt: number | undefined;
   #lastConnectedAt: number | undefined;
   #lastInboundAt: number | undefined;
   #lastOutboundAt: number | undefined;
@@ -114,6 +114,7 @@ export class ChatHouse implements Channel {
       tell: (facts) => log.write("warn", "locked out after too many wrong tokens", facts),
     });
     this.#rate = new RateLimiter(now);
+    this.#telling = new RateLimiter(now);
     hub.observe((whose, event) => {
       if (whose === tenant) this.#hear(event);
     });
@@ -189,16 +190,17 @@ export class ChatHouse implements Channel {
 
   /** Says in the log, now and then, that clients stay out for want of the operator's service. */
   #tellOfSilence(endpoint: string, code: string): void {
-    const { clock, log } = this.options;
-    const now = clock.monotonic();
-    if (this.#silenceToldAt !== undefined && now < this.#silenceToldAt + SILENCE_PAUSE_MS) return;
-    this.#silenceToldAt = now;
+    if (this.#telling.take("silence", SILENCE_TOLD_PER_MINUTE) > 0) return;
     // The rest of the address may hold a secret.
     const { origin } = new URL(endpoint);
-    log.write("warn", "the identity service gives no usable answer; see channels.websocket.auth", {
-      service: origin,
-      code,
-    });
+    this.options.log.write(
+      "warn",
+      "the identity service gives no usable answer; see channels.websocket.auth",
+      {
+        service: origin,
+        code,
+      },
+    );
   }
 
   /** Tells a connection, from now on, what concerns it. `own`: the conversation of its user. */

@@ -259,25 +259,35 @@ Deno.test("a peer that does not read fills its link, is told of to the owner, an
   }, { accept });
 });
 
+const LARGE_BYTES = 60_000;
+const LARGE_FRAME = clientFrame(BINARY, new Uint8Array(LARGE_BYTES));
+
+/** A peer whose link is paused from the beginning. */
+class PausedPeer {
+  link: Link | undefined;
+  heard = 0;
+  readonly left = Promise.withResolvers<void>();
+  readonly accept = (socket: ServerSocket): void => {
+    this.link = linkIn(socket);
+    this.link.attach({
+      ...IGNORE,
+      message: ({ length }) => this.heard += length,
+      closed: () => this.left.resolve(),
+    });
+    this.link.pause();
+  };
+}
+
 for (const [over, tls] of [["TCP", undefined], ["TLS", LOOPBACK_TLS]] as const) {
   Deno.test(`a peer whose link is paused has to wait, over ${over}, and nothing of it is lost`, async () => {
-    const links: Link[] = [];
-    let heard = 0;
-    const accept = (socket: ServerSocket) => {
-      const link = linkIn(socket);
-      link.attach({ ...IGNORE, message: ({ length }) => heard += length });
-      link.pause();
-      links.push(link);
-    };
+    const paused = new PausedPeer();
     await stage(async ({ port }) => {
       using peer = await RawPeer.upgrade(port, { caCert: tls?.cert });
-      const link = await eventually(() => links[0], "a link");
-      const message = new Uint8Array(60_000);
-      const frame = clientFrame(BINARY, message);
+      const link = await eventually(() => paused.link, "a link");
       let written = 0;
       let enough = false;
       const send = async (): Promise<void> => {
-        for (; !enough && written < 64 * MIB; written += message.length) await peer.write(frame);
+        for (; !enough && written < 64 * MIB; written += LARGE_BYTES) await peer.write(LARGE_FRAME);
       };
       const sending = send();
       const looks: number[] = [];
@@ -287,42 +297,28 @@ for (const [over, tls] of [["TCP", undefined], ["TLS", LOOPBACK_TLS]] as const) 
       }, "the peer to wait");
       // What the system keeps on both sides of a connection, and no more.
       assert.ok(written < 32 * MIB, `${written} bytes are on their way`);
-      assert.equal(heard, 0);
+      assert.equal(paused.heard, 0);
       enough = true;
       link.resume();
       await within(sending, "the last write");
-      await eventually(() => heard === written, "all of it");
-    }, { accept, tls });
+      await eventually(() => paused.heard === written, "all of it");
+    }, { accept: paused.accept, tls });
   });
 }
 
 for (const [over, tls] of [["TCP", undefined], ["TLS", LOOPBACK_TLS]] as const) {
   Deno.test(`a peer that leaves before it was read has said all, and has left, over ${over}`, async () => {
-    const links: Link[] = [];
-    let heard = 0;
-    const left = Promise.withResolvers<void>();
-    const accept = (socket: ServerSocket) => {
-      const link = linkIn(socket);
-      link.attach({
-        ...IGNORE,
-        message: ({ length }) => heard += length,
-        closed: () => left.resolve(),
-      });
-      link.pause();
-      links.push(link);
-    };
+    const paused = new PausedPeer();
     await stage(async ({ port }) => {
       using peer = await RawPeer.upgrade(port, { caCert: tls?.cert });
-      const link = await eventually(() => links[0], "a link");
-      const message = new Uint8Array(60_000);
-      const frame = clientFrame(BINARY, message);
+      const link = await eventually(() => paused.link, "a link");
       let written = 0;
-      for (; written < MIB; written += message.length) await peer.write(frame);
+      for (; written < MIB; written += LARGE_BYTES) await peer.write(LARGE_FRAME);
       await peer.closeWrite();
       link.resume();
-      await within(left.promise, "the end");
-      assert.equal(heard, written);
-    }, { accept, tls });
+      await within(paused.left.promise, "the end");
+      assert.equal(paused.heard, written);
+    }, { accept: paused.accept, tls });
   });
 }
 

@@ -285,18 +285,24 @@ runTest(
   },
 );
 
+/** Has the next commit wait until the gate opens. */
+function holdNext(stage: Stage): PromiseWithResolvers<void> {
+  const gate = Promise.withResolvers<void>();
+  let held = false;
+  stage.store.holds = () => {
+    if (held) return undefined;
+    held = true;
+    return gate.promise;
+  };
+  return gate;
+}
+
 for (const end of ["was given up", "was not taken in"] as const) {
   runTest(`a run that ends well while another ${end} leaves nothing open`, async () => {
     const stage = setStage();
     await send(stage, once("r1"));
     if (end === "was given up") await send(stage, once("r2"));
-    const gate = Promise.withResolvers<void>();
-    let held = false;
-    stage.store.holds = () => {
-      if (held) return undefined;
-      held = true;
-      return gate.promise;
-    };
+    const gate = holdNext(stage);
     const meanwhile = end === "was given up"
       ? stage.runs.abort(DEFAULT_TENANT, { sessionKey: MAIN, runId: "r2" })
       : refusal(stage.runs.start(PRINCIPAL, once("r2")));
@@ -319,13 +325,7 @@ runTest(
   async () => {
     const stage = setStage();
     await send(stage, once("r1"));
-    const gate = Promise.withResolvers<void>();
-    let held = false;
-    stage.store.holds = () => {
-      if (held) return undefined;
-      held = true;
-      return gate.promise;
-    };
+    const gate = holdNext(stage);
     const second = stage.runs.start(PRINCIPAL, once("r2"));
     await settle();
     stage.model.call().text("one").end();
